@@ -1,0 +1,158 @@
+"""The front door: verbs only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from limosa import flow
+from limosa.backfill.meter import Meter
+from limosa.config import load, resolve
+from limosa.control.records import Record, Records
+from limosa.embedders.find import find
+from limosa.errors import Refused
+from limosa.model.batch import Key
+from limosa.model.migration import Migration
+from limosa.model.plan import Plan
+from limosa.model.proof import Proof
+from limosa.plan.build import build_plan
+from limosa.ports.embedder import Embedder
+from limosa.ports.store import OpenStore, Store
+from limosa.steps.cutover import cutover
+from limosa.steps.finish import finish
+from limosa.steps.rollback import rollback
+from limosa.steps.verify import verify
+from limosa.steps.voyage import Voyage
+
+__all__ = ["App", "open_app"]
+
+
+class App:
+    """One migration, opened from its file; every verb may be called again.
+
+    Args:
+        migration: as read from the file.
+        say: is told what happens, one line for a person.
+    """
+
+    def __init__(self, migration: Migration, *, say: Callable[[str], None] = lambda line: None) -> None:
+        self.migration = migration
+        self.meter = Meter()
+        self._say = say
+        self._embedders: dict[str, Embedder] = {}
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, connected."""
+        return _open_store(self.migration)
+
+    @cached_property
+    def records(self) -> Records:
+        """What the ledger remembers."""
+        return Records(self.store.begin, self.migration.id)
+
+    def plan(self) -> Plan:
+        """What would be done; changes nothing."""
+        return build_plan(
+            self.migration, self.store.inspect(), old=self.embedder("source"), new=self.embedder("target")
+        )
+
+    def run(self, *, accept: frozenset[str] = frozenset(), limit: int | None = None) -> list[Proof]:
+        """Goes on from where the migration stands up to a proved verify.
+
+        Args:
+            accept: flags such as ``--accept-reconnect`` that answer the plan's questions.
+            limit: end the backfill after about so many rows.
+
+        Raises:
+            Refused: the plan refuses, or a question was not accepted.
+        """
+        if self._begun() is None:
+            plan = self.plan()
+            _admit(plan, accept)
+            flow.begin(self.voyage, plan)
+        return flow.run(self.voyage, limit=limit)
+
+    def verify(self) -> list[Proof]:
+        """Makes every proof again."""
+        return verify(self.voyage)
+
+    def cutover(self) -> int:
+        """Switches; how many changes were outstanding then."""
+        return cutover(self.voyage)
+
+    def rollback(self) -> list[tuple[Key, str]]:
+        """Goes back; the rows that had to be left without an old vector."""
+        return rollback(self.voyage)
+
+    def finish(self) -> None:
+        """Drops the old side for good."""
+        finish(self.voyage)
+
+    def retry(self) -> int:
+        """Queues all dead letters again for the next run; how many there were."""
+        self.voyage.record()
+        return self.records.retry()
+
+    def close(self) -> None:
+        """Gives every connection back."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    @cached_property
+    def voyage(self) -> Voyage:
+        """What the steps work with."""
+        return Voyage(self.migration, self.store, self.records, self.embedder, self._say, self.meter)
+
+    def embedder(self, side: str) -> Embedder:
+        """The embedder of ``source`` or ``target``; opened at most once."""
+        if side not in self._embedders:
+            end = self.migration.source if side == "source" else self.migration.target
+            self._embedders[side] = find(end.space, end.endpoint)
+        return self._embedders[side]
+
+    def _begun(self) -> Record | None:
+        record = self.records.get()
+        return record if record is not None and (record.active or record.step == "finish") else None
+
+
+def open_app(source: Path | str | Mapping[str, object], *, say: Callable[[str], None] = lambda line: None) -> App:
+    """The migration of a file or mapping; connects when the first verb needs it."""
+    return App(load(source), say=say)
+
+
+def _open_store(migration: Migration) -> Store:
+    url = resolve(migration.target.place.store)
+    if url == "embedded" or url.startswith("embedded:"):
+        from limosa.stores.postgres.embedded import embedded_url
+
+        url = embedded_url(url, Path.cwd())
+    scheme = url.split("://", 1)[0]
+    name = {"postgres": "postgresql"}.get(scheme, scheme)
+    known = {entry.name: entry for entry in entry_points(group="limosa.stores")}
+    if name not in known:
+        raise Refused(
+            f"No store is called {scheme!r}.",
+            needed="One of: " + ", ".join(sorted(known)) + ".",
+            do="Set store in [source], for example env:DATABASE_URL.",
+        )
+    opener: OpenStore = known[name].load()
+    return opener(url, migration)
+
+
+def _admit(plan: Plan, accept: frozenset[str]) -> None:
+    if plan.refusals:
+        raise Refused(
+            "\n".join(f"{check.name}: {check.said}" for check in plan.refusals),
+            needed="\n".join(check.needed for check in plan.refusals if check.needed),
+            do="\n".join(check.do for check in plan.refusals if check.do),
+        )
+    open_questions = [check for check in plan.questions if check.flag not in accept]
+    if open_questions:
+        raise Refused(
+            "\n".join(f"{check.name}: {check.said}" for check in open_questions),
+            needed="An answer.",
+            do="Run again with " + " ".join(dict.fromkeys(check.flag for check in open_questions)) + ", or --yes.",
+        )

@@ -1,0 +1,1 @@
+"""Chunks, worker, follower: rows on their way."""

@@ -1,0 +1,272 @@
+"""The ledger's remembering half: migrations, their operations, events and dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from limosa.control.schema import schema
+from limosa.errors import Refused
+from limosa.model.batch import Key
+from limosa.model.migration import Migration
+from limosa.model.operation import Operation, Step
+from limosa.model.plan import Plan
+from limosa.model.proof import Proof
+from limosa.ports.named import named_sql
+from limosa.ports.tx import Begin, Tx
+
+__all__ = ["DeadLetter", "Exceptions", "Record", "Records", "Tally"]
+
+_SQL = named_sql("limosa.control", "migrations")
+_CHUNKS = named_sql("limosa.control", "chunks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Where a migration stands.
+
+    Attributes:
+        step: the last step that was completed.
+        direction: ``forward``, or ``back`` while a rollback is under way.
+        active: the migration still holds its place.
+        epoch: odd while the new vectors are the application's.
+        operations: the operations of the locked plan.
+    """
+
+    id: str
+    name: str
+    shape: str
+    plan_hash: str
+    operations: tuple[Operation, ...]
+    step: Step
+    direction: str
+    active: bool
+    epoch: int
+    top: Key | None
+    at_expand: int | None
+    proofs: tuple[Proof, ...]
+    chunk_rows: int
+
+    @property
+    def switched(self) -> bool:
+        """The new vectors are the application's."""
+        return self.epoch % 2 == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counts over all chunks."""
+
+    done: int
+    skipped: int
+    dead: int
+    tokens: int
+    cost_usd: float
+    chunks_done: int
+    chunks_open: int
+    workers: int
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """Keys of one kind and reason: how many, and at most three examples."""
+
+    kind: str
+    reason: str
+    count: int
+    examples: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One key that could not be embedded or stored."""
+
+    key: Key
+    reason: str
+    at: datetime
+
+
+class Records:
+    """Reads and writes what is remembered of one migration.
+
+    Args:
+        begin: opens transactions where the ledger lies.
+        migration: the migration's id.
+    """
+
+    def __init__(self, begin: Begin, migration: str) -> None:
+        self.begin = begin
+        self.id = migration
+
+    def ready(self) -> bool:
+        """Whether the ledger's tables are there."""
+        with self.begin() as tx:
+            return bool(tx.execute(_SQL["exists"])[0][0])
+
+    def prepare(self) -> None:
+        """Makes the ledger's tables where they are missing; safe to call again."""
+        if self.ready():
+            return
+        with self.begin() as tx:
+            # Two processes that start at once would both try to make the schema.
+            tx.execute("SELECT pg_advisory_xact_lock(hashtext('limosa.schema'))")
+            for statement in schema():
+                tx.execute(statement)
+
+    def hold(self, migration: Migration, plan: Plan, place: str) -> None:
+        """Claims the place for this plan; safe to call again with the same plan.
+
+        Raises:
+            Refused: another migration, or another plan of this one, holds the place.
+        """
+        document = json.dumps({"operations": [asdict(operation) for operation in plan.operations]})
+        params = {
+            "id": self.id,
+            "name": migration.name,
+            "place": place,
+            "shape": plan.shape,
+            "plan_hash": plan.hash,
+            "plan": document,
+        }
+        with self.begin() as tx:
+            tx.execute("SELECT pg_advisory_xact_lock(hashtext('limosa.hold'))")
+            for other, name in tx.execute(_SQL["holder"], params):
+                if other != self.id:
+                    raise Refused(
+                        f"The migration {name!r} ({other}) already works on {place}.",
+                        needed="One migration at a time for one vector column.",
+                        do="Finish it or roll it back first, with its own file.",
+                    )
+            tx.execute(_SQL["hold"], params)
+            tx.execute(_SQL["revive"], params)
+            for space in (migration.source.space, migration.target.space):
+                tx.execute(
+                    _SQL["know_space"],
+                    {
+                        "fingerprint": space.fingerprint,
+                        "title": space.title,
+                        "description": json.dumps(asdict(space)),
+                    },
+                )
+
+    def get(self) -> Record | None:
+        """Where the migration stands; None where nothing is known of it."""
+        if not self.ready():
+            return None
+        with self.begin() as tx:
+            rows = tx.execute(_SQL["get"], {"id": self.id})
+        return _record(rows[0]) if rows else None
+
+    def set_step(self, step: Step, tx: Tx | None = None) -> None:
+        """Notes that a step is completed."""
+        self._do("set_step", tx, step=step)
+
+    def set_direction(self, direction: str) -> None:
+        """Notes that a rollback is under way, or no longer."""
+        self._do("set_direction", None, direction=direction)
+
+    def set_top(self, top: Key | None, *, at_expand: int, chunk_rows: int) -> None:
+        """Notes the largest key when capture was armed, and how many rows satisfied the filter then."""
+        self._do("set_top", None, top=list(top) if top else None, at_expand=at_expand, chunk_rows=chunk_rows)
+
+    def set_proofs(self, proofs: Sequence[Proof]) -> None:
+        """Keeps what verify found."""
+        self._do("set_proofs", None, proofs=json.dumps([asdict(proof) for proof in proofs], default=str))
+
+    def raise_epoch(self, step: Step, tx: Tx) -> None:
+        """Notes a switch, in its own transaction, and fences every worker off; locks the migration's row."""
+        self._do("raise_epoch", tx, step=step)
+        tx.execute(_CHUNKS["take_fences"], {"migration": self.id})
+
+    def retire(self, step: Step) -> None:
+        """Gives the place up and sweeps what is only needed while the migration lives; history stays as events."""
+        with self.begin() as tx:
+            for name in ("chunks", "exceptions", "changes", "touched", "operations"):
+                tx.execute(_SQL[f"sweep_{name}"], {"id": self.id})
+            self._do("retire", tx, step=step)
+
+    def edges(self) -> list[Key]:
+        """Upper edges of the chunks that were cut until now, in key order."""
+        with self.begin() as tx:
+            return [tuple(upper) for _, upper, _, _ in tx.execute(_CHUNKS["ranges"], {"migration": self.id})]
+
+    def states(self) -> dict[str, str]:
+        """Operation id to ``intended``, ``done`` or ``undone``."""
+        with self.begin() as tx:
+            return dict(tx.execute(_SQL["operations"], {"id": self.id}))
+
+    def note(self, operation: Operation, position: int, state: str, tx: Tx | None = None) -> None:
+        """Notes an operation's state: ``intended`` before it is done, ``done`` or ``undone`` after."""
+        self._do("note_operation", tx, operation=operation.id, position=position, state=state)
+
+    def tell(self, kind: str, detail: str = "") -> None:
+        """Keeps an event."""
+        self._do("tell", None, kind=kind, detail=detail)
+
+    def events(self, limit: int = 20) -> list[tuple[datetime, str, str]]:
+        """The newest events first: time, kind, detail."""
+        with self.begin() as tx:
+            return [(at, kind, detail) for at, kind, detail in tx.execute(_SQL["events"], self._ids(limit=limit))]
+
+    def tally(self) -> Tally:
+        """Counts over all chunks, and the changes that are outstanding."""
+        with self.begin() as tx:
+            row = tx.execute(_SQL["tally"], self._ids())[0]
+            changes = tx.execute(_SQL["changes_outstanding"], self._ids())[0][0]
+        names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers")
+        values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
+        return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes)
+
+    def exceptions(self) -> list[Exceptions]:
+        """Skipped and dead keys by reason."""
+        with self.begin() as tx:
+            rows = tx.execute(_SQL["exceptions"], self._ids())
+        return [Exceptions(kind, why, count, tuple(tuple(k) for k in keys)) for kind, why, count, keys in rows]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Every key that could not be embedded or stored."""
+        with self.begin() as tx:
+            return [DeadLetter(tuple(key), why, at) for key, why, at in tx.execute(_SQL["dead_letters"], self._ids())]
+
+    def retry(self) -> int:
+        """Queues all dead letters again; how many there were."""
+        with self.begin() as tx:
+            return len(tx.execute(_SQL["retry"], self._ids()))
+
+    def _ids(self, **more: object) -> dict[str, object]:
+        return {"id": self.id, **more}
+
+    def _do(self, name: str, tx: Tx | None, **params: object) -> None:
+        if tx is not None:
+            tx.execute(_SQL[name], self._ids(**params))
+            return
+        with self.begin() as own:
+            own.execute(_SQL[name], self._ids(**params))
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    number, name, shape, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows = row
+    return Record(
+        id=number,
+        name=name,
+        shape=shape,
+        plan_hash=plan_hash,
+        operations=tuple(_operation(item) for item in json.loads(plan)["operations"]),
+        step=step,
+        direction=direction,
+        active=active,
+        epoch=epoch,
+        top=tuple(top) if top else None,
+        at_expand=at_expand,
+        proofs=tuple(Proof(**item) for item in json.loads(proofs or "[]")),
+        chunk_rows=chunk_rows,
+    )
+
+
+def _operation(item: dict[str, Any]) -> Operation:
+    lists = {name: tuple(item[name]) for name in ("do", "undo")}
+    return Operation(**{**item, **lists, "settings": tuple((name, value) for name, value in item["settings"])})

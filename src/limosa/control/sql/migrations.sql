@@ -1,0 +1,93 @@
+-- name: exists
+SELECT to_regclass('limosa.migration') IS NOT NULL;
+
+-- name: hold
+INSERT INTO limosa.migration (id, name, place, shape, plan_hash, plan)
+VALUES (%(id)s, %(name)s, %(place)s, %(shape)s, %(plan_hash)s, %(plan)s::jsonb)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: revive
+-- The same job after a rollback starts from the beginning, with its history kept as events.
+UPDATE limosa.migration SET active = true, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
+    at_expand = NULL, proofs = NULL, plan = %(plan)s::jsonb, plan_hash = %(plan_hash)s,
+    changed = now()
+WHERE id = %(id)s AND NOT active AND step <> 'finish';
+
+-- name: holder
+SELECT id, name FROM limosa.migration WHERE place = %(place)s AND active;
+
+-- name: get
+SELECT id, name, shape, plan_hash, plan::text, step, direction, active, epoch, top, at_expand, proofs::text, chunk_rows
+FROM limosa.migration WHERE id = %(id)s;
+
+-- name: set_step
+UPDATE limosa.migration SET step = %(step)s, changed = now() WHERE id = %(id)s;
+
+-- name: set_direction
+UPDATE limosa.migration SET direction = %(direction)s, changed = now() WHERE id = %(id)s;
+
+-- name: set_top
+UPDATE limosa.migration SET top = %(top)s::text[], at_expand = %(at_expand)s, chunk_rows = %(chunk_rows)s,
+    changed = now() WHERE id = %(id)s;
+
+-- name: set_proofs
+UPDATE limosa.migration SET proofs = %(proofs)s::jsonb, changed = now() WHERE id = %(id)s;
+
+-- name: raise_epoch
+UPDATE limosa.migration SET epoch = epoch + 1, step = %(step)s, changed = now() WHERE id = %(id)s;
+
+-- name: retire
+UPDATE limosa.migration SET active = false, step = %(step)s, changed = now() WHERE id = %(id)s;
+
+-- name: sweep_chunks
+DELETE FROM limosa.chunk WHERE migration = %(id)s;
+
+-- name: sweep_exceptions
+DELETE FROM limosa.exception WHERE migration = %(id)s;
+
+-- name: sweep_changes
+DELETE FROM limosa.change WHERE migration = %(id)s;
+
+-- name: sweep_touched
+DELETE FROM limosa.touched WHERE migration = %(id)s;
+
+-- name: sweep_operations
+DELETE FROM limosa.operation WHERE migration = %(id)s;
+
+-- name: operations
+SELECT id, state FROM limosa.operation WHERE migration = %(id)s ORDER BY position;
+
+-- name: note_operation
+INSERT INTO limosa.operation (migration, id, position, state) VALUES (%(id)s, %(operation)s, %(position)s, %(state)s)
+ON CONFLICT (migration, id) DO UPDATE SET state = excluded.state, changed = now();
+
+-- name: tell
+INSERT INTO limosa.event (migration, kind, detail) VALUES (%(id)s, %(kind)s, %(detail)s);
+
+-- name: events
+SELECT at, kind, detail FROM limosa.event WHERE migration = %(id)s ORDER BY id DESC LIMIT %(limit)s;
+
+-- name: know_space
+INSERT INTO limosa.space (fingerprint, title, description) VALUES (%(fingerprint)s, %(title)s, %(description)s::jsonb)
+ON CONFLICT DO NOTHING;
+
+-- name: tally
+SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), coalesce(sum(tokens), 0),
+    coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE state = 'done' AND NOT follows),
+    count(*) FILTER (WHERE state = 'open' AND NOT follows),
+    count(*) FILTER (WHERE state = 'open' AND lease_until > clock_timestamp())
+FROM limosa.chunk WHERE migration = %(id)s;
+
+-- name: exceptions
+SELECT kind, reason, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.exception
+WHERE migration = %(id)s GROUP BY kind, reason ORDER BY kind, count(*) DESC;
+
+-- name: dead_letters
+SELECT key, reason, changed FROM limosa.exception WHERE migration = %(id)s AND kind = 'dead' ORDER BY key;
+
+-- name: retry
+INSERT INTO limosa.change (migration, key) SELECT migration, key FROM limosa.exception
+WHERE migration = %(id)s AND kind = 'dead' RETURNING 1;
+
+-- name: changes_outstanding
+SELECT count(*) FROM limosa.change WHERE migration = %(id)s;

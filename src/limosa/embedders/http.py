@@ -1,0 +1,180 @@
+"""One provider's address over HTTP: a pool of kept connections, a key that is sent nowhere else, patience."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import stamina
+import urllib3
+
+from limosa import __version__
+from limosa.errors import Refused, Transient
+
+__all__ = ["CONNECTIONS", "Reply", "Unanswered", "Wire", "patiently", "retry_after_s"]
+
+CONNECTIONS = 8
+"""Connections kept open per embedder, which is also the requests in flight worth having."""
+
+_ATTEMPTS = 4
+_LONGEST_WAIT_S = 60.0
+_CONNECT_S = 10.0
+
+T = TypeVar("T")
+
+
+class Unanswered(Transient):
+    """The provider did not answer this time.
+
+    Attributes:
+        retry_after_s: how long the provider asks to wait; None where it does not say.
+    """
+
+    def __init__(self, what: str, *, needed: str = "", do: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(what, needed=needed, do=do)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unanswered, (self.what, self.needed, self.do, self.retry_after_s))
+
+
+def _unanswered(what: str, needed: str, do: str, wait_s: float | None) -> Unanswered:
+    return Unanswered(what, needed=needed, do=do, retry_after_s=wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A provider's whole answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Wire:
+    """Posts JSON to one address; safe to use from several threads, each with a connection of its own.
+
+    Args:
+        base_url: scheme, host, path; without a name and password.
+        key: sent as a bearer token; empty for none.
+        timeout_s: how long the server may stay silent.
+    """
+
+    def __init__(self, base_url: str, *, key: str, timeout_s: float) -> None:
+        self._url = _parsed(base_url)
+        self._key = key
+        self._headers = {"Content-Type": "application/json", "User-Agent": f"limosa/{__version__}"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+        # A full pool makes the next thread wait: without block, urllib3 opens and throws away connections.
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            maxsize=CONNECTIONS,
+            block=True,
+            timeout=urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s),
+        )
+
+    @property
+    def destination(self) -> str:
+        """``host`` or ``host:port``, for a person."""
+        return self._url.netloc or ""
+
+    def post(self, path: str, body: bytes) -> Reply:
+        """The answer to one request; never repeats it and never follows a redirect.
+
+        Raises:
+            Unanswered: no connection, a time-out, or an answer that broke off.
+            Refused: the server's certificate is not trusted.
+        """
+        url = self._url._replace(path=(self._url.path or "").rstrip("/") + path).url
+        try:
+            answer = self._pool.request("POST", url, body=body, headers=self._headers, retries=False, redirect=False)
+        except urllib3.exceptions.SSLError as exc:
+            if any(isinstance(each, ssl.SSLCertVerificationError) for each in (*exc.args, exc.__cause__)):
+                raise Refused(
+                    f"The certificate of {self.destination} is not trusted.",
+                    do="Check base_url, and the certificates of this machine (SSL_CERT_FILE).",
+                ) from exc
+            raise self._lost(exc) from exc
+        except urllib3.exceptions.HTTPError as exc:
+            raise self._lost(exc) from exc
+        return Reply(answer.status, answer.headers, answer.data)
+
+    def quiet(self, text: str) -> str:
+        """At most 200 characters of a provider's message on one line, without the key."""
+        if self._key:
+            text = text.replace(self._key, "***")
+        text = " ".join(text.split())
+        return text if len(text) <= 200 else text[:200] + "..."
+
+    def _lost(self, exc: Exception) -> Unanswered:
+        # The kind alone: urllib3's own message holds the whole address.
+        return Unanswered(
+            f"{self.destination} did not answer ({type(exc).__name__}).",
+            do="Repeating is safe; check the address and the network if it goes on.",
+        )
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The result of ``call``, tried up to four times with growing, jittered pauses.
+
+    A pause that the provider asks for is kept up to a minute; longer ones are the caller's to wait.
+
+    Raises:
+        Unanswered: the last try failed too.
+    """
+    # A minute bounds what one thread sleeps; four tries outlast a short overload (about 7 s in all).
+    for attempt in stamina.retry_context(
+        on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=5.0, wait_jitter=1.0
+    ):
+        with attempt:
+            return call()
+    raise AssertionError("stamina ends with a result or an error")
+
+
+def _pause(exc: Exception) -> bool | float:
+    if not isinstance(exc, Unanswered):
+        return False
+    if exc.retry_after_s is None:
+        return True
+    return exc.retry_after_s if exc.retry_after_s <= _LONGEST_WAIT_S else False
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long a provider asks to wait: ``retry-after-ms``, else ``Retry-After`` as seconds or a date (RFC 9110)."""
+    exact, plain = headers.get("retry-after-ms"), headers.get("Retry-After")
+    try:
+        if exact is not None:
+            return max(0.0, float(exact) / 1000)
+        if plain is None:
+            return None
+        if plain.strip().isdigit():
+            return float(plain)
+        return max(0.0, parsedate_to_datetime(plain).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _parsed(base_url: str) -> urllib3.util.Url:
+    try:
+        url = urllib3.util.parse_url(base_url)
+    except urllib3.exceptions.LocationParseError as exc:
+        # The value is not shown here or below: it may hold a password.
+        raise Refused("base_url is not an address.", needed="For example https://host/v1.", do="Correct it.") from exc
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Refused(
+            "base_url is not an HTTP address.",
+            needed="One that begins with https:// or http://.",
+            do="Correct base_url in the space.",
+        )
+    if url.auth:
+        raise Refused(
+            f"base_url of {url.host} holds a name or password.",
+            needed="An address alone.",
+            do='Take it out, and give the key by reference: key = "env:NAME".',
+        )
+    return url

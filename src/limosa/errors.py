@@ -1,0 +1,67 @@
+"""Every error that limosa raises: one base, three branches, each with its exit code.
+
+A message says what is so, what was needed and what to do now. The parts are attributes, so
+that a program can read them without parsing a sentence.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Ambiguous", "Fenced", "LimosaError", "ProofFailed", "Refused", "RowRefused", "Transient"]
+
+
+class LimosaError(Exception):
+    """Base of everything limosa raises.
+
+    Args:
+        what: what is so.
+        needed: what was needed instead; may be empty.
+        do: what to do now; may be empty.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, needed: str = "", do: str = "") -> None:
+        self.what = what
+        self.needed = needed
+        self.do = do
+        super().__init__("\n".join(part for part in (what, needed, do) if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keyword-only parts survive pickling, as worker processes need."""
+        return (_rebuild, (type(self), self.what, self.needed, self.do))
+
+
+def _rebuild(kind: type[LimosaError], what: str, needed: str, do: str) -> LimosaError:
+    return kind(what, needed=needed, do=do)
+
+
+class Refused(LimosaError):
+    """The world is as it was; repeating without a change will be refused again."""
+
+    exit_code = 2
+
+
+class RowRefused(Refused):
+    """One text or one vector cannot be used; the rest of its batch can. Becomes a dead letter."""
+
+
+class ProofFailed(LimosaError):
+    """A proof was made and came out different. Success is not said."""
+
+    exit_code = 1
+
+
+class Transient(LimosaError):
+    """The world failed; everything committed stands and repeating the command is safe."""
+
+    exit_code = 3
+
+
+class Fenced(Transient):
+    """A claim was taken over by another worker; nothing of this batch was written."""
+
+
+class Ambiguous(LimosaError):
+    """A commit was not acknowledged and the truth could not be read; look before repeating."""
+
+    exit_code = 4

@@ -1,0 +1,51 @@
+"""The steps in order; resumes where the ledger says, undoes newest first."""
+
+from __future__ import annotations
+
+from limosa.errors import Refused
+from limosa.model.plan import Plan
+from limosa.model.proof import Proof
+from limosa.steps.backfill import backfill, catch_up
+from limosa.steps.expand import expand
+from limosa.steps.index import index
+from limosa.steps.verify import verify
+from limosa.steps.voyage import Voyage
+
+__all__ = ["begin", "run"]
+
+
+def begin(voyage: Voyage, plan: Plan) -> None:
+    """Makes the ledger and claims the place for this plan; safe to call again.
+
+    Raises:
+        Refused: another migration, or another plan of this one, holds the place.
+    """
+    voyage.records.prepare()
+    voyage.records.hold(voyage.migration, plan, voyage.store.place)
+
+
+def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
+    """Goes from where the ledger stands up to a proved verify; safe to call again at any time.
+
+    Before cutover it catches up; after it, it embeds what changed since.
+
+    Returns:
+        The proofs; empty where ``limit`` ended the backfill early.
+    """
+    record = voyage.record()
+    if record.direction == "back":
+        raise Refused(
+            f"The migration {record.name!r} is being rolled back.",
+            do="limosa rollback FILE goes on with that; afterwards run begins anew.",
+        )
+    if record.step == "finish":
+        return list(record.proofs)
+    if record.switched:
+        catch_up(voyage)
+        return verify(voyage)
+    expand(voyage)
+    if not backfill(voyage, limit=limit):
+        return []
+    index(voyage)
+    catch_up(voyage)
+    return verify(voyage)

@@ -1,0 +1,69 @@
+"""A batch: the rows in flight between a source and a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Embedded", "Key", "Kind", "Row", "Vectors", "Written"]
+
+Key = tuple[str, ...]
+"""The key columns of a row as the store prints them, in key order."""
+
+Vectors = NDArray[np.float32]
+"""Shape (n, d), float32, C order."""
+
+Kind = Literal["document", "query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was read.
+
+    Attributes:
+        key: identifies the row.
+        text: what is to be embedded; None where the row has none.
+        version: what the store needs to see that the row is still the one that was read.
+        filled: a vector of the target space stands already.
+    """
+
+    key: Key
+    text: str | None
+    version: tuple[str, ...]
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What an embedder answered.
+
+    Attributes:
+        vectors: shape (n, d) float32, in the order of the texts.
+        tokens: input tokens as the provider counted them; None where it does not say.
+        model: the model's name as the provider returned it.
+    """
+
+    vectors: Vectors
+    tokens: int | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the rows of one write, as positions in the batch.
+
+    Attributes:
+        landed: the vector stands.
+        moved: the row changed, or was locked, since it was read; it must be read again.
+        gone: the row is no longer there or left the filter.
+        rejected: position and the store's reason; the row itself cannot take the vector.
+    """
+
+    landed: Sequence[int]
+    moved: Sequence[int] = ()
+    gone: Sequence[int] = ()
+    rejected: Sequence[tuple[int, str]] = ()

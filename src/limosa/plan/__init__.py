@@ -1,0 +1,1 @@
+"""Checks, estimates and the lock: what will be done, before anything is touched."""

@@ -1,0 +1,162 @@
+"""Store: one database or service, opened for one migration; the parts that the flow works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from limosa.model.batch import Key
+from limosa.model.migration import Migration
+from limosa.model.operation import Operation
+from limosa.model.plan import Check
+from limosa.ports.capture import Capture
+from limosa.ports.source import Source
+from limosa.ports.target import Target
+from limosa.ports.tx import Begin, Tx
+
+__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a store can do, as data; steps ask this and never the store's type."""
+
+    transactions: bool
+    capture: bool
+    rename: bool
+    index_kinds: tuple[str, ...]
+    max_index_dimensions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long operation is: done of total units, and the phase's name."""
+
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a store says of a place before anything is touched.
+
+    Attributes:
+        checks: what it looked at; refusals among them stop the migration.
+        counts: ``rows`` of the filter, ``with_vector``, ``without_vector``, ``without_text``, ``outside``
+            (rows outside the filter that hold an old vector).
+        sizes: bytes before and after, memory and write-ahead log; every unit rides in the key.
+        texts: a random sample of texts, for tokens and for probe calls.
+        characters: average length of a text, in characters, over that sample.
+        operations: the whole way from expand to finish.
+    """
+
+    checks: tuple[Check, ...]
+    counts: dict[str, int]
+    sizes: dict[str, object]
+    texts: tuple[str, ...]
+    characters: float
+    operations: tuple[Operation, ...]
+
+
+class Runner(Protocol):
+    """Carries out operations."""
+
+    def apply(self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False) -> None:
+        """Does or undoes one operation and notes it, in one transaction where the operation allows.
+
+        Waits for locks in short, growing attempts.
+
+        Raises:
+            Transient: the lock was not to be had; nothing was changed.
+        """
+        ...
+
+    def locked(
+        self,
+        statements: tuple[str, ...],
+        note: Callable[[Tx], None],
+        *,
+        first: Callable[[Tx], None] | None = None,
+        proceed: Callable[[Tx], bool] | None = None,
+    ) -> bool:
+        """Runs statements in one transaction; ``proceed`` is asked after the first of them, the lock.
+
+        Returns:
+            Whether the transaction was committed: False where ``proceed`` said no.
+        """
+        ...
+
+    def stands(self, operation: Operation) -> bool:
+        """Whether the operation's change is there."""
+        ...
+
+    def progress(self) -> Progress | None:
+        """How far the operation that runs now is; None where nothing is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where rows are read and where their vectors are written, under the names of one epoch."""
+
+    source: Source
+    target: Target
+
+
+class Store(Protocol):
+    """One store opened for one migration."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Names the vectors that a migration claims, the same from every machine."""
+        ...
+
+    @property
+    def begin(self) -> Begin:
+        """Opens transactions."""
+        ...
+
+    @property
+    def capture(self) -> Capture:
+        """The change table."""
+        ...
+
+    @property
+    def runner(self) -> Runner:
+        """Carries out operations."""
+        ...
+
+    def inspect(self) -> Facts:
+        """What can be said of the place before anything is touched; changes nothing."""
+        ...
+
+    def ends(self, epoch: int, *, back: bool = False) -> Ends:
+        """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""
+        ...
+
+    def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
+        """Rows of the filter in (after, upper] by class (done, skipped, dead, pending, lost) in the snapshot of ``tx``."""
+        ...
+
+    def alive(self) -> int:
+        """Registers this process as a worker; the number stays taken until the process ends."""
+        ...
+
+    def close(self) -> None:
+        """Gives every connection back; safe to call again."""
+        ...
+
+
+class OpenStore(Protocol):
+    """What an entry point of the group ``limosa.stores`` points at."""
+
+    def __call__(self, url: str, migration: Migration) -> Store:
+        """The store at this URL for this migration; connects, changes nothing."""
+        ...

@@ -1,0 +1,35 @@
+"""Target: where vectors are written, in the transaction that also settles their outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.ports.tx import Begin, Tx
+
+__all__ = ["Target"]
+
+
+class Target(Protocol):
+    """Writes vectors to rows that are there; never inserts."""
+
+    @property
+    def begin(self) -> Begin:
+        """Opens the transaction that a write and its outcome share."""
+        ...
+
+    def write(self, rows: Sequence[Row], vectors: Vectors, tx: Tx) -> Written:
+        """Stores vector i with row i where the row is still the one that was read.
+
+        Args:
+            vectors: shape (n, d) float32, finite, not zero.
+
+        Raises:
+            Transient: a lock or connection failed; the transaction is to be rolled back.
+        """
+        ...
+
+    def erase(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Takes the vectors of these keys away (sets them to NULL)."""
+        ...

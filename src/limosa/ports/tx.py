@@ -1,0 +1,30 @@
+"""Tx: one open transaction, so that a ledger's SQL can run on a store's own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+__all__ = ["Begin", "Tx"]
+
+
+class Tx(Protocol):
+    """One open transaction; commits when its context ends, rolls back on an error."""
+
+    @property
+    def home(self) -> str:
+        """Names the database: two transactions of one home see the same tables."""
+        ...
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows that a statement answers; empty for one that answers none. Parameters are ``%(name)s``."""
+        ...
+
+
+class Begin(Protocol):
+    """Opens transactions."""
+
+    def __call__(self, *, snapshot: bool = False) -> AbstractContextManager[Tx]:
+        """A transaction; with ``snapshot`` it is read-only and sees one instant throughout."""
+        ...

@@ -1,0 +1,1 @@
+"""One file per step of the way through, thin, over the ports."""

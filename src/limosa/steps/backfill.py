@@ -1,0 +1,91 @@
+"""Backfill: fills chunk by chunk while the application goes on, and follows what it changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from limosa.backfill.follow import drain
+from limosa.backfill.worker import Bench, fill_chunk
+from limosa.control.ledger import ChunkLedger
+from limosa.engines.threads import Crew
+from limosa.errors import Fenced, Transient
+from limosa.model.chunk import Claim
+from limosa.steps.voyage import Voyage
+
+__all__ = ["backfill", "bench_for", "catch_up"]
+
+LOOK_S = 0.2
+"""How often chunks that other processes work on are looked at."""
+
+
+def bench_for(voyage: Voyage, ledger: ChunkLedger, *, side: str = "target", limit: int | None = None) -> Bench:
+    """What the workers of this process share."""
+    embedder = voyage.embedder(side)
+    price = embedder.price
+    return Bench(
+        store=voyage.store,
+        ledger=ledger,
+        embedder=embedder,
+        batch_rows=voyage.migration.backfill.batch_rows,
+        fill=voyage.migration.shape == "fill",
+        budget_usd=voyage.migration.backfill.budget_usd,
+        limit=limit,
+        usd_per_token=price.usd_per_million_tokens / 1e6 if price is not None else 0.0,
+        meter=voyage.meter,
+        stop=threading.Event(),
+    )
+
+
+def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
+    """Fills every chunk, together with whatever other processes fill, then catches up.
+
+    Returns:
+        Whether the step is complete: False where ``limit`` ended it early.
+    """
+    ledger = voyage.ledger()
+    bench = bench_for(voyage, ledger, limit=limit)
+    crew = Crew(ledger, lambda claim: fill_chunk(bench, claim), lambda claim: drain(bench, claim), bench.stop)
+    while True:
+        crew.run(bench.embedder.limits.concurrency)
+        if bench.stop.is_set():
+            return False
+        if not voyage.records.tally().chunks_open:
+            break
+        # What is left is leased to other processes; one that dies leaves its chunks to this one.
+        time.sleep(LOOK_S)
+        crew = Crew(ledger, crew.work, crew.follow, bench.stop)
+    catch_up(voyage)
+    if voyage.record().step == "expand":
+        voyage.records.set_step("backfill")
+    return True
+
+
+def catch_up(voyage: Voyage) -> int:
+    """Settles the changes that wait until there is none; how many this process settled."""
+    ledger = voyage.ledger()
+    bench = bench_for(voyage, ledger)
+    claim: Claim | None = None
+    settled = 0
+    try:
+        while _outstanding(voyage):
+            try:
+                claim = claim or ledger.claim_follow()
+                if claim is not None:
+                    settled += drain(bench, claim)
+                    continue
+            except Fenced:
+                claim = None
+            # Another process follows; should it die, its claim comes free.
+            time.sleep(LOOK_S)
+    finally:
+        if claim is not None:
+            with suppress(Transient):
+                ledger.release([claim])
+    return settled
+
+
+def _outstanding(voyage: Voyage) -> int:
+    with voyage.store.begin() as tx:
+        return voyage.store.capture.outstanding(tx)

@@ -1,0 +1,31 @@
+"""Expand: makes room beside the old vectors and arms capture."""
+
+from __future__ import annotations
+
+from limosa.steps.voyage import Voyage, carry_out
+
+__all__ = ["CHUNK_ROWS", "expand"]
+
+CHUNK_ROWS = 10_000
+"""A chunk: large enough that a hundred million rows cost the ledger a few MB, small enough to share."""
+
+CHUNKS_A_WORKER = 4
+"""A small table is cut finer, so that every worker has something to do until the end."""
+
+
+def expand(voyage: Voyage) -> None:
+    """Does the operations of the step; then notes the largest key, up to which chunks are cut.
+
+    The largest key is read after capture is armed: what comes later comes through capture.
+    """
+    carry_out(voyage, "expand")
+    record = voyage.record()
+    if record.at_expand is None:
+        source = voyage.store.ends(record.epoch).source
+        rows = source.count()
+        workers = voyage.embedder("target").limits.concurrency
+        share = -(-rows // (workers * CHUNKS_A_WORKER))
+        chunk_rows = max(voyage.migration.backfill.batch_rows, min(CHUNK_ROWS, share))
+        voyage.records.set_top(source.top(), at_expand=rows, chunk_rows=chunk_rows)
+    if record.step == "plan":
+        voyage.records.set_step("expand")

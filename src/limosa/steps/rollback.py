@@ -1,0 +1,143 @@
+"""The way back: rows that changed get old vectors again, the names are switched back, every operation is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limosa.backfill.embedding import embed_rows
+from limosa.backfill.worker import Bench, blank
+from limosa.control.ledger import ChunkLedger
+from limosa.errors import Refused, Transient
+from limosa.model.batch import Key, Row
+from limosa.model.chunk import Claim
+from limosa.model.operation import STEPS, Operation
+from limosa.ports.store import Ends
+from limosa.steps.backfill import bench_for
+from limosa.steps.cutover import TRIES, switch
+from limosa.steps.voyage import Voyage, take_back
+
+__all__ = ["rollback"]
+
+
+def rollback(voyage: Voyage) -> list[tuple[Key, str]]:
+    """Goes back to the state before expand; the rows that had to be left without an old vector, with the reason.
+
+    Killed at any instant it is called again and goes on.
+
+    Raises:
+        Refused: the migration is finished.
+    """
+    record = voyage.record()
+    if record.step == "finish":
+        raise Refused(
+            f"The migration {record.name!r} is finished; the old vectors are gone.",
+            do="A migration to the old model, with a file of its own, makes them again.",
+        )
+    voyage.records.set_direction("back")
+    left: list[tuple[Key, str]] = []
+    if record.switched:
+        left = _switch_back(voyage)
+    elif record.shape == "fill":
+        _empty_filled(voyage)
+    for step in reversed(STEPS):
+        take_back(voyage, step, leave=("switch",))
+    voyage.records.tell("rollback", f"{len(left)} rows without an old vector")
+    voyage.records.retire("plan")
+    return left
+
+
+def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
+    ledger = voyage.ledger(direction="back")
+    bench = bench_for(voyage, ledger, side="source")
+    operation = next(each for each in voyage.record().operations if each.id == "switch")
+    left: dict[Key, str] = {}
+    for number in range(TRIES + 1):
+        left.update(_restore_touched(voyage, ledger, bench))
+        most = 0 if number < TRIES else voyage.migration.backfill.max_pending
+        if _switched_back(voyage, operation, most):
+            return list(left.items())
+    raise Transient(
+        f"The application changes rows faster than they are restored ({TRIES} tries).",
+        do="Repeat limosa rollback FILE when it writes less, or raise max_pending in [backfill].",
+    )
+
+
+def _switched_back(voyage: Voyage, operation: Operation, most: int) -> bool:
+    position = voyage.record().operations.index(operation)
+    return switch(
+        voyage,
+        operation,
+        lambda tx: voyage.records.note(operation, position, "undone", tx),
+        proceed=lambda tx: voyage.store.capture.outstanding(tx) <= most,
+        undo=True,
+    )
+
+
+def _restore_touched(voyage: Voyage, ledger: ChunkLedger, bench: Bench) -> dict[Key, str]:
+    """Old vectors for every row that changed since the switch, until none is left."""
+    claim = ledger.claim_follow()
+    if claim is None:
+        raise Transient("Another process is rolling this migration back.", do="Wait for it, then look at the status.")
+    ends = voyage.store.ends(claim.epoch, back=True)
+    left: dict[Key, str] = {}
+    try:
+        while True:
+            changes = voyage.store.capture.take(bench.batch_rows)
+            with voyage.store.begin() as tx:
+                ledger.fence(claim, tx)
+                ledger.touch(list({change.key for change in changes}), tx)
+                voyage.store.capture.settle([change.id for change in changes], tx)
+                keys = ledger.touched(bench.batch_rows, tx)
+            if not keys:
+                return left
+            left.update(_restore(bench, ledger, claim, ends, keys))
+    finally:
+        ledger.release([claim])
+
+
+def _restore(bench: Bench, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: Sequence[Key]) -> dict[Key, str]:
+    """One batch: embedded with the old model, or NULL and listed where that no longer answers."""
+    rows = ends.source.reread(keys)
+    missing = {row.key: why for row in rows if (why := blank(row.text)) is not None}
+    wanted = [row for row in rows if row.key not in missing]
+    good: list[Row] = []
+    vectors = None
+    if wanted:
+        try:
+            answer = embed_rows(bench.embedder, wanted, bench.patience)
+            good, vectors = [wanted[i] for i in answer.good], answer.vectors
+            missing.update({wanted[i].key: why for i, why in answer.dead})
+        except Refused as error:
+            missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
+    with ends.target.begin() as tx:
+        ledger.fence(claim, tx)
+        moved: list[Key] = []
+        if good and vectors is not None:
+            written = ends.target.write(good, vectors, tx)
+            moved = [good[i].key for i in written.moved]
+            missing.update({good[i].key: why for i, why in written.rejected})
+        ends.target.erase(list(missing), tx)
+        ledger.untouch([key for key in keys if key not in moved], tx)
+    return missing
+
+
+def _empty_filled(voyage: Voyage) -> None:
+    """Fill: the vectors that limosa made are taken away again."""
+    if voyage.record().at_expand is None:
+        return
+    ledger = voyage.ledger(direction="back")
+    claim = ledger.claim_follow()
+    if claim is None:
+        raise Transient("Another process is rolling this migration back.", do="Wait for it, then look at the status.")
+    target = voyage.store.ends(claim.epoch).target
+    try:
+        while True:
+            with target.begin() as tx:
+                ledger.fence(claim, tx)
+                keys = ledger.touched(1000, tx)
+                target.erase(keys, tx)
+                ledger.untouch(keys, tx)
+            if not keys:
+                return
+    finally:
+        ledger.release([claim])

@@ -1,0 +1,95 @@
+"""What every step works with: one migration, its store, its records and its embedders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from limosa.backfill.meter import Meter
+from limosa.control.ledger import ChunkLedger
+from limosa.control.records import Record, Records
+from limosa.errors import Refused
+from limosa.model.migration import Migration
+from limosa.model.operation import Operation, Step
+from limosa.ports.embedder import Embedder
+from limosa.ports.store import Store
+from limosa.ports.tx import Tx
+
+__all__ = ["Voyage", "carry_out", "take_back"]
+
+
+@dataclass(slots=True)
+class Voyage:
+    """One migration under way in this process.
+
+    Attributes:
+        embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
+        say: is told what happens, one line for a person.
+        meter: what this process has done; a fresh one for each run.
+    """
+
+    migration: Migration
+    store: Store
+    records: Records
+    embedder: Callable[[str], Embedder]
+    say: Callable[[str], None] = field(default=lambda line: None)
+    meter: Meter = field(default_factory=Meter)
+
+    def record(self) -> Record:
+        """Where the migration stands.
+
+        Raises:
+            Refused: it has not begun.
+        """
+        record = self.records.get()
+        if record is None or (not record.active and record.step != "finish"):
+            raise Refused(
+                f"The migration {self.migration.name!r} has not begun, or was rolled back.",
+                do="limosa plan FILE shows what would be done, limosa run FILE begins.",
+            )
+        return record
+
+    def ledger(self, *, direction: str = "forward") -> ChunkLedger:
+        """The ledger's working half, for this process."""
+        record = self.record()
+        source = self.store.ends(record.epoch).source
+        owner = self.store.alive()
+        return ChunkLedger(
+            self.store.begin, migration=self.migration.id, owner=owner, cut=source.cut, direction=direction
+        )
+
+
+def carry_out(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> None:
+    """Does the operations of a step that do not stand yet, in order; safe to call again.
+
+    An operation that somebody did by hand, from the script that plan wrote, is recognised by its probe.
+    """
+    record, states = voyage.record(), voyage.records.states()
+    for position, operation in enumerate(record.operations):
+        if operation.step != step or operation.id in leave or states.get(operation.id) == "done":
+            continue
+        if voyage.store.runner.stands(operation):
+            voyage.records.note(operation, position, "done")
+            voyage.say(f"{operation.title}: stands already")
+            continue
+        if not operation.transactional:
+            voyage.records.note(operation, position, "intended")
+        voyage.store.runner.apply(operation, _noting(voyage, operation, position, "done"))
+        voyage.say(operation.title)
+
+
+def _noting(voyage: Voyage, operation: Operation, position: int, state: str) -> Callable[[Tx], None]:
+    return lambda tx: voyage.records.note(operation, position, state, tx)
+
+
+def take_back(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> None:
+    """Undoes the operations of a step that were done or begun, newest first; safe to call again."""
+    record, states = voyage.record(), voyage.records.states()
+    for position, operation in reversed(list(enumerate(record.operations))):
+        if operation.step != step or operation.id in leave or states.get(operation.id) not in {"done", "intended"}:
+            continue
+        if operation.undo:
+            voyage.store.runner.apply(operation, _noting(voyage, operation, position, "undone"), undo=True)
+            voyage.say(f"Undone: {operation.title}")
+        else:
+            voyage.records.note(operation, position, "undone")

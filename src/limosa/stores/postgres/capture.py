@@ -1,0 +1,195 @@
+"""Capture in Postgres: triggers write every change that matters into an append-only table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from limosa.model.batch import Key
+from limosa.model.operation import Operation
+from limosa.ports.capture import Change
+from limosa.ports.tx import Tx
+from limosa.stores.postgres.database import Database
+from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["TriggerCapture", "arm", "guard_function", "trigger_names"]
+
+
+def trigger_names(scope: Scope) -> dict[str, str]:
+    """Role to trigger name. The guard sorts behind what people write: tilde is the last ASCII sign."""
+    names = {role: f"limosa_{scope.id}_{role}" for role in ("insert", "update", "delete", "truncate")}
+    return names if scope.shape == "fill" else {**names, "guard": f"~limosa_{scope.id}_guard"}
+
+
+def _function(scope: Scope, role: str) -> Relation:
+    return Relation("limosa", f"{role}_{scope.id}")
+
+
+def guard_function(scope: Scope, column: str) -> str:
+    """The function that clears a new vector which its text has outrun; its body names the column."""
+    return (
+        f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
+        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(f'BEGIN NEW.{quoted(column)} := NULL; RETURN NEW; END')}"
+    )
+
+
+def _dollar(body: str) -> str:
+    # A body that itself holds the tag would end early; names may hold any sign.
+    tag = "$limosa$"
+    while tag in body:
+        tag = tag[:-1] + "_$"
+    return f"{tag}{body}{tag}"
+
+
+def arm(scope: Scope) -> list[Operation]:
+    """The operations that make the triggers; after them nothing that changes goes unseen."""
+    table = scope.relation.sql
+    names = trigger_names(scope)
+    bodies = {
+        "capture": _capture_body(scope),
+        "truncate": (
+            f"BEGIN DELETE FROM limosa.exception WHERE migration = {literal(scope.id)};"
+            f" DELETE FROM limosa.touched WHERE migration = {literal(scope.id)}; RETURN NULL; END"
+        ),
+    }
+    functions = [
+        f"CREATE OR REPLACE FUNCTION {_function(scope, role).sql}() RETURNS trigger LANGUAGE plpgsql"
+        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(body)}"
+        for role, body in bodies.items()
+    ]
+    if "guard" in names:
+        functions.append(guard_function(scope, scope.new(0)))
+    capture, truncate, guard = (f"{_function(scope, role).sql}()" for role in ("capture", "truncate", "guard"))
+    new_kept, old_kept = _when(scope.where("new"), scope), _when(scope.where("old"), scope)
+    made = {
+        "insert": f"AFTER INSERT ON {table} FOR EACH ROW{new_kept} EXECUTE FUNCTION {capture}",
+        "update": f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_outrun(scope)}) EXECUTE FUNCTION {capture}",
+        "delete": f"AFTER DELETE ON {table} FOR EACH ROW{old_kept} EXECUTE FUNCTION {capture}",
+        "truncate": f"AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {truncate}",
+        "guard": f"BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({_unwritten(scope)}) EXECUTE FUNCTION {guard}",
+    }
+    does: list[str] = []
+    for role, name in names.items():
+        does.append(f"CREATE TRIGGER {quoted(name)} {made[role]}")
+        # A subscriber's apply fires no ordinary trigger.
+        does.append(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {quoted(name)}")
+    roles = ["capture", "truncate", *(["guard"] if "guard" in names else [])]
+    listed = ", ".join(literal(name) for name in names.values())
+    return [
+        Operation(
+            id="capture-functions",
+            step="expand",
+            title="Make the functions that note changed rows",
+            do=tuple(functions),
+            undo=tuple(f"DROP FUNCTION IF EXISTS {_function(scope, role).sql}()" for role in roles),
+            probe=f"SELECT to_regprocedure({literal(capture)}) IS NOT NULL",
+        ),
+        Operation(
+            id="capture-triggers",
+            step="expand",
+            title=f"Note from now on every row of {scope.relation} whose text, key or filter changes",
+            do=tuple(does),
+            undo=tuple(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {table}" for name in names.values()),
+            probe=(
+                f"SELECT count(*) = {len(names)} FROM pg_trigger WHERE tgrelid = {literal(table)}::regclass"
+                f" AND tgname IN ({listed})"
+            ),
+            lock="SHARE ROW EXCLUSIVE",
+        ),
+    ]
+
+
+def _capture_body(scope: Scope) -> str:
+    insert = "INSERT INTO limosa.change (migration, key) VALUES"
+    ids = literal(scope.id)
+    new, old = (scope.key_array(alias) for alias in ("new", "old"))
+    return (
+        "BEGIN\n"
+        f"  IF TG_OP <> 'DELETE' THEN {insert} ({ids}, {new}); END IF;\n"
+        f"  IF TG_OP = 'DELETE' THEN {insert} ({ids}, {old});\n"
+        f"  ELSIF TG_OP = 'UPDATE' AND {old} IS DISTINCT FROM {new} THEN {insert} ({ids}, {old}); END IF;\n"
+        "  RETURN NULL;\nEND"
+    )
+
+
+def _text_differs(scope: Scope, *, generated: bool = True) -> str:
+    columns = [column for column in scope.text_source if generated or not column.generated]
+    if len(columns) < len(scope.text_source):
+        # A BEFORE trigger cannot see generated columns: any change of the row counts instead.
+        return "true"
+    same = [
+        f'old.{quoted(c.name)}::text COLLATE "C" IS DISTINCT FROM new.{quoted(c.name)}::text COLLATE "C"'
+        for c in columns
+    ]
+    return "(" + " OR ".join(same) + ")"
+
+
+def _outrun(scope: Scope) -> str:
+    """Text, key, or membership of the filter differs."""
+    parts = [_text_differs(scope)]
+    parts += [f"old.{quoted(column.name)} IS DISTINCT FROM new.{quoted(column.name)}" for column in scope.key]
+    if scope.filter is not None:
+        parts.append(f"({scope.where('old')}) IS DISTINCT FROM ({scope.where('new')})")
+    return " OR ".join(parts)
+
+
+def _unwritten(scope: Scope) -> str:
+    """The text differs, and the statement did not write the new vector itself."""
+    column = quoted(scope.new(0))
+    equal = f"OPERATOR({scope.operators}.=)"
+    return f"{_text_differs(scope, generated=False)} AND old.{column} IS NOT NULL AND new.{column} IS NOT NULL AND old.{column} {equal} new.{column}"
+
+
+def _when(condition: str, scope: Scope) -> str:
+    return f" WHEN ({condition})" if scope.filter is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerCapture:
+    """The change table of one migration."""
+
+    database: Database
+    scope: Scope
+
+    def take(self, limit: int) -> list[Change]:
+        """The oldest changes, in order; they stay until settled."""
+        with self.database.begin() as tx:
+            found = tx.execute(
+                "SELECT id, key FROM limosa.change WHERE migration = %(id)s ORDER BY id LIMIT %(limit)s",
+                {"id": self.scope.id, "limit": limit},
+            )
+        return [Change(number, tuple(key)) for number, key in found]
+
+    def note(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Queues keys that must be read again."""
+        for key in keys:
+            tx.execute(
+                "INSERT INTO limosa.change (migration, key) VALUES (%(id)s, %(key)s::text[])",
+                {"id": self.scope.id, "key": list(key)},
+            )
+
+    def settle(self, ids: Sequence[int], tx: Tx) -> None:
+        """Removes exactly these changes: a watermark would skip what commits late."""
+        if ids:
+            tx.execute("DELETE FROM limosa.change WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+
+    def outstanding(self, tx: Tx) -> int:
+        """How many changes wait, as this transaction sees it."""
+        found = tx.execute("SELECT count(*) FROM limosa.change WHERE migration = %(id)s", {"id": self.scope.id})
+        return int(found[0][0])
+
+    def intact(self) -> str | None:
+        """What is wrong with the triggers; None while they stand, enabled."""
+        names = trigger_names(self.scope)
+        with self.database.begin() as tx:
+            found = dict(
+                tx.execute(
+                    "SELECT tgname, tgenabled::text FROM pg_trigger WHERE tgrelid = %(oid)s AND tgname = ANY(%(names)s)",
+                    {"oid": self.scope.table_oid, "names": list(names.values())},
+                )
+            )
+        wrong = [name for name in names.values() if found.get(name) != "A"]
+        if not wrong:
+            return None
+        return f"Trigger {', '.join(wrong)} on {self.scope.relation} is missing or not ENABLE ALWAYS."

@@ -1,0 +1,297 @@
+"""What Postgres's catalogue says of a table: read, never guessed from information_schema."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from limosa.errors import Refused
+from limosa.ports.named import named_sql
+from limosa.ports.tx import Tx
+from limosa.stores.postgres.names import Relation, parse_relation
+
+__all__ = [
+    "Column",
+    "Dependent",
+    "Function",
+    "IndexFacts",
+    "Server",
+    "Table",
+    "Trigger",
+    "dependents",
+    "functions",
+    "look",
+    "server",
+]
+
+_SQL = named_sql("limosa.stores.postgres", "catalogue")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column; ``type`` with its modifiers, ``dimensions`` only for vectors that declare them."""
+
+    number: int
+    name: str
+    type: str
+    dimensions: int | None
+    base: str
+    not_null: bool
+    generated: bool
+    storage: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFacts:
+    """One index and its size on disk."""
+
+    name: str
+    method: str
+    definition: str
+    valid: bool
+    size_bytes: int
+    unique: bool
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """One trigger of the user's or limosa's; ``enabled`` as pg_trigger has it, ``type`` its bits."""
+
+    name: str
+    definition: str
+    enabled: str
+    type: int
+    function: str
+
+    @property
+    def before_update_row(self) -> bool:
+        """Fires BEFORE UPDATE FOR EACH ROW. Source: pg_trigger.h (row 1, before 2, update 16)."""
+        return self.type & 0b10011 == 0b10011
+
+    @property
+    def on_update(self) -> bool:
+        """Fires on UPDATE."""
+        return bool(self.type & 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """Something that names the vector column."""
+
+    kind: str
+    name: str
+    schema: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One function by name: how it is called, what it answers, and its definition."""
+
+    signature: str
+    arguments: str
+    result: str
+    definition: str
+    identity: str
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the server and the role allow."""
+
+    version: int
+    user: str
+    database: str
+    extension: str | None
+    extension_schema: str | None
+    may_create: bool
+    may_replicate: bool
+    may_set_deadlock_timeout: bool
+    sees_all_rows: bool
+    recovering: bool
+    maintenance_work_mem: str
+    parallel_workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What the catalogue says of one table."""
+
+    oid: int
+    relation: Relation
+    kind: str
+    persistence: str
+    partition: bool
+    inherited: bool
+    estimated_rows: int
+    row_security: bool
+    forced_row_security: bool
+    owner: str
+    owned: bool
+    options: tuple[str, ...]
+    columns: tuple[Column, ...]
+    unique_keys: tuple[tuple[str, ...], ...]
+    indexes: tuple[IndexFacts, ...]
+    triggers: tuple[Trigger, ...]
+    publications: tuple[str, ...]
+    inbound_keys: tuple[str, ...]
+    heap_bytes: int
+    index_bytes: int
+    total_bytes: int
+    toast_bytes: int
+    server: Server
+
+    def column(self, name: str) -> Column | None:
+        """The column of this name; None where there is none."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def require(self, name: str, role: str) -> Column:
+        """The column of this name.
+
+        Raises:
+            Refused: there is none; names the nearest.
+        """
+        column = self.column(name)
+        if column is None:
+            names = [each.name for each in self.columns]
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            raise Refused(
+                f"{self.relation} has no column {name!r}.",
+                needed=f"The file names it as {role}.",
+                do=f"Did you mean {near[0]!r}?" if near else "Its columns are: " + ", ".join(names) + ".",
+            )
+        return column
+
+
+def look(tx: Tx, name: str) -> Table:
+    """What the catalogue says of a table.
+
+    Raises:
+        Refused: there is no such table; names the nearest.
+    """
+    schema, bare = parse_relation(name)
+    rows = tx.execute(_SQL["relation"], {"schema": schema, "name": bare})
+    if not rows:
+        known = [row[0] for row in tx.execute(_SQL["nearest"])]
+        near = difflib.get_close_matches(f"{schema or 'public'}.{bare}", known, n=1, cutoff=0.5)
+        raise Refused(
+            f"There is no table {name!r} in this database.",
+            needed="The table that the file names as [source] table.",
+            do=f"Did you mean {near[0]!r}?" if near else "Check the store's URL and the table's schema.",
+        )
+    row = rows[0]
+    ids = {"oid": row[0]}
+    heap, indexes, total, toast = tx.execute(_SQL["sizes"], ids)[0]
+    return Table(
+        oid=row[0],
+        relation=Relation(row[1], row[2]),
+        kind=_text(row[3]),
+        persistence=_text(row[4]),
+        partition=row[5],
+        inherited=row[10],
+        estimated_rows=max(0, int(row[6])),
+        row_security=row[7],
+        forced_row_security=row[8],
+        owner=row[9],
+        owned=row[11],
+        options=tuple(row[12] or ()),
+        columns=tuple(_column(each) for each in tx.execute(_SQL["columns"], ids)),
+        unique_keys=tuple(tuple(columns) for _, columns in tx.execute(_SQL["unique_keys"], ids)),
+        indexes=tuple(_index(each) for each in tx.execute(_SQL["indexes"], ids)),
+        triggers=tuple(_trigger(each) for each in tx.execute(_SQL["triggers"], ids)),
+        publications=tuple(each[0] for each in tx.execute(_SQL["publications"], ids)),
+        inbound_keys=tuple(each[0] for each in tx.execute(_SQL["inbound"], ids)),
+        heap_bytes=heap,
+        index_bytes=indexes,
+        total_bytes=total,
+        toast_bytes=toast,
+        server=server(tx),
+    )
+
+
+def server(tx: Tx) -> Server:
+    """What the server and the role allow."""
+    names = [
+        "version",
+        "user",
+        "extension",
+        "extension_schema",
+        "may_create",
+        "may_replicate",
+        "may_set_deadlock_timeout",
+        "sees_all_rows",
+        "recovering",
+        "maintenance_work_mem",
+        "parallel_workers",
+        "database",
+    ]
+    values: dict[str, Any] = dict(zip(names, tx.execute(_SQL["server"])[0], strict=True))
+    return Server(**values)
+
+
+def dependents(tx: Tx, table: Table, column: Column) -> list[Dependent]:
+    """What names the column: by the dependency catalogue, and as words in function bodies."""
+    found = [Dependent(*row) for row in tx.execute(_SQL["dependents"], {"oid": table.oid, "attnum": column.number})]
+    words = {
+        "column": rf"(\m|\"){_escaped(column.name)}(\M|\")",
+        "table": rf"(\m|\"){_escaped(table.relation.name)}(\M|\")",
+    }
+    found += [Dependent("function", signature, schema) for signature, schema, _ in tx.execute(_SQL["bodies"], words)]
+    return found
+
+
+def functions(tx: Tx, name: str) -> list[Function]:
+    """Every function of this name, all signatures."""
+    schema, bare = parse_relation(name)
+    rows = tx.execute(_SQL["functions"], {"schema": schema, "name": bare})
+    return [
+        Function(signature=row[0], arguments=row[1], result=row[2], definition=row[3], identity=row[4], owned=row[6])
+        for row in rows
+        if _text(row[5]) == "f"
+    ]
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([^\w])", r"\\\1", name)
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _column(row: tuple[Any, ...]) -> Column:
+    number, name, kind, modifier, base, not_null, generated, _, storage, options = row
+    vector = base in {"vector", "halfvec"}
+    return Column(
+        number=number,
+        name=name,
+        type=kind,
+        dimensions=modifier if vector and modifier > 0 else None,
+        base=base,
+        not_null=not_null,
+        generated=generated,
+        storage=storage,
+        options=tuple(options),
+    )
+
+
+def _index(row: tuple[Any, ...]) -> IndexFacts:
+    name, method, definition, valid, size, unique, columns = row
+    return IndexFacts(
+        name=name,
+        method=method,
+        definition=definition,
+        valid=valid,
+        size_bytes=size,
+        unique=unique,
+        columns=tuple(columns),
+    )
+
+
+def _trigger(row: tuple[Any, ...]) -> Trigger:
+    name, definition, enabled, kind, function = row
+    return Trigger(name=name, definition=definition, enabled=enabled, type=kind, function=function)

@@ -1,0 +1,58 @@
+"""The class of every key, counted in one snapshot of table and ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from limosa.model.batch import Key
+from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.names import literal, quoted
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["classify"]
+
+CLASSES = ("pending", "dead", "skipped", "done", "lost")
+"""In the order in which the first that is true is taken."""
+
+
+def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx, *, column: str) -> dict[str, int]:
+    """Rows of the filter in (after, upper] by class; a None edge is no edge.
+
+    Pending is what a change row or the unread part of an open chunk covers, or what lies beyond the
+    last chunk that was cut.
+    """
+    ids = literal(scope.id)
+    keys = scope.keys("t")
+    params: list[Any] = []
+    inside = ["true"]
+    for edge, sign in ((after, ">"), (upper, "<=")):
+        if edge is not None:
+            params.append(list(edge))
+            inside.append(f"({keys}) {sign} ({scope.edge(f'${len(params)}')})")
+    unread = (
+        "SELECT FROM limosa.chunk AS c WHERE c.migration = " + ids + " AND NOT c.follows AND c.state = 'open'"
+        f" AND (c.cursor IS NULL OR ({keys}) > ({_edge(scope, 'c.cursor')})) AND ({keys}) <= ({_edge(scope, 'c.upper')})"
+    )
+    uncut = (
+        "SELECT FROM limosa.migration AS m WHERE m.id = " + ids + " AND m.top IS NOT NULL"
+        f" AND m.frontier IS DISTINCT FROM m.top"
+        f" AND (m.frontier IS NULL OR ({keys}) > ({_edge(scope, 'm.frontier')})) AND ({keys}) <= ({_edge(scope, 'm.top')})"
+    )
+    sql = f"""WITH limosa_changed AS (SELECT DISTINCT key FROM limosa.change WHERE migration = {ids}),
+    limosa_classed AS (
+        SELECT CASE
+            WHEN g.key IS NOT NULL OR EXISTS ({unread}) OR EXISTS ({uncut}) THEN 'pending'
+            WHEN x.kind IS NOT NULL THEN x.kind
+            WHEN t.{quoted(column)} IS NOT NULL THEN 'done'
+            ELSE 'lost' END AS class
+        FROM {scope.relation.sql} AS t
+        LEFT JOIN limosa_changed AS g ON g.key = {scope.key_array("t")}
+        LEFT JOIN limosa.exception AS x ON x.migration = {ids} AND x.key = {scope.key_array("t")}
+        WHERE {" AND ".join(inside)} AND {scope.where()})
+    SELECT class, count(*) FROM limosa_classed GROUP BY class"""
+    found = {name: int(count) for name, count in tx.raw(sql, *params)}
+    return {name: found.get(name, 0) for name in CLASSES}
+
+
+def _edge(scope: Scope, array: str) -> str:
+    return ", ".join(f"({array})[{i}]::{column.type}" for i, column in enumerate(scope.key, 1))

@@ -1,0 +1,185 @@
+"""Connections to one Postgres database: a small pool, transactions, and errors in limosa's words."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from limosa.errors import LimosaError, Refused, Transient
+
+__all__ = ["Binary", "Database", "PostgresTx", "translated"]
+
+SESSION = {
+    "application_name": "limosa",
+    # A policy would otherwise hide rows silently, and the count would still "hold".
+    "row_security": "off",
+    # Floats in keys must survive the way through text.
+    "extra_float_digits": "1",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "iso_8601",
+    "timezone": "UTC",
+    # A batch of vectors is held while it is joined; it must not spill to disk.
+    "work_mem": "64MB",
+    "jit": "off",
+}
+"""Settings of every session of limosa's; none of them outlives it."""
+
+TRANSIENT = (
+    pg.OperationalError,
+    pg.SerializationFailure,
+    pg.DeadlockDetected,
+    pg.LockNotAvailable,
+    pg.QueryCanceled,
+    pg.InsufficientResources,
+    pg.OperatorIntervention,
+    pg.SystemError,
+    pg.InterfaceError,
+    pg.InternalError_,
+)
+
+
+class Binary:
+    """Bytes that are already in Postgres's binary format; the statement's cast gives the type."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class _BinaryDumper(Dumper):
+    format = Format.BINARY
+    oid = 0
+
+    def dump(self, obj: Binary) -> bytes:
+        return obj.data
+
+
+def translated(error: psycopg.Error) -> LimosaError:
+    """What a driver's error means for a migration."""
+    said = (error.diag.message_primary or str(error)).strip().splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, pg.InvalidPassword | pg.InvalidAuthorizationSpecification | pg.InvalidCatalogName):
+        return Refused(f"Postgres does not let limosa in: {said}", do="Check the store's URL.")
+    if isinstance(error, pg.InsufficientPrivilege):
+        hint = "Grant it, or connect as the table's owner."
+        if "row-level security" in said:
+            hint = "Connect as the table's owner, or ALTER ROLE ... BYPASSRLS, so that no row stays hidden."
+        return Refused(f"Postgres says: {said}", needed="A privilege that this role lacks.", do=hint)
+    if isinstance(error, pg.DiskFull):
+        return Transient(f"Postgres has no disk left: {said}", do="Free space, then repeat the command.")
+    if isinstance(error, TRANSIENT):
+        return Transient(f"Postgres failed: {said}", do="Nothing committed is lost; repeat the command.")
+    return Refused(f"Postgres refuses: {said}", do="This is about the statement or the data, not the moment.")
+
+
+class PostgresTx:
+    """One open transaction on one connection."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], home: str) -> None:
+        self.connection = connection
+        self._home = home
+
+    @property
+    def home(self) -> str:
+        """Names the database."""
+        return self._home
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows that a statement answers; parameters are ``%(name)s``."""
+        cursor = self.connection.execute(sql, params)
+        return cursor.fetchall() if cursor.description else []
+
+    def raw(self, sql: str, *params: object, binary: bool = False) -> list[tuple[Any, ...]]:
+        """Like ``execute`` with ``$1``: for statements into which identifiers, with any sign, were composed."""
+        with psycopg.RawCursor(self.connection) as cursor:
+            cursor.execute(sql, params or None, binary=binary)
+            return cursor.fetchall() if cursor.description else []
+
+
+class Database:
+    """A pool of sessions; each thread takes one for the length of a transaction.
+
+    Args:
+        url: what psycopg takes. Never printed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: queue.LifoQueue[psycopg.Connection[tuple[Any, ...]]] = queue.LifoQueue()
+        info = psycopg.conninfo.conninfo_to_dict(url)
+        self.title = f"{info.get('host') or 'local socket'}/{info.get('dbname') or 'postgres'}"
+
+    def connect(self, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+        """A new session with limosa's settings; the caller closes it.
+
+        Raises:
+            Refused: the server does not let limosa in.
+            Transient: the server does not answer.
+        """
+        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SESSION.items())
+        try:
+            connection = psycopg.connect(self._url, autocommit=True, options=options, connect_timeout=10)
+        except psycopg.Error as error:
+            raise _at_the_door(error) from error
+        connection.adapters.register_dumper(Binary, _BinaryDumper)
+        connection.autocommit = autocommit
+        return connection
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A session from the pool; one that failed is not put back. Driver errors are translated here."""
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = self.connect()
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise translated(error) from error
+        finally:
+            self._give_back(connection)
+
+    def _give_back(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        if connection.closed or connection.broken:
+            return
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            try:
+                connection.rollback()
+            except psycopg.Error:
+                connection.close()
+                return
+        self._idle.put(connection)
+
+    @contextmanager
+    def begin(self, *, snapshot: bool = False) -> Iterator[PostgresTx]:
+        """A transaction; with ``snapshot`` it is REPEATABLE READ and read-only."""
+        with self.session() as connection, connection.transaction():
+            tx = PostgresTx(connection, self.title)
+            if snapshot:
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield tx
+
+    def close(self) -> None:
+        """Closes the idle sessions; safe to call again."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+
+def _at_the_door(error: psycopg.Error) -> LimosaError:
+    said = str(error).strip()
+    if any(word in said for word in ("authentication failed", "does not exist", "no password", "no pg_hba")):
+        return Refused(f"Postgres does not let limosa in: {said.splitlines()[0]}", do="Check the store's URL.")
+    return Transient(
+        f"Postgres does not answer: {said.splitlines()[0] if said else type(error).__name__}",
+        do="Start the server or mend the way to it, then repeat the command.",
+    )

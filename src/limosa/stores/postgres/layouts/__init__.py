@@ -1,0 +1,1 @@
+"""How new vectors lie beside old ones in Postgres."""

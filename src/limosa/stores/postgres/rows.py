@@ -1,0 +1,123 @@
+"""Reading rows of a Postgres table in key order: keyset pagination, edges compared by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from limosa.model.batch import Key, Row
+from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.names import quoted
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["RowSource", "keys_parameter"]
+
+TEXTS = quoted("limosa text")
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Reads the place of a scope; ``column`` holds the vectors of the target space."""
+
+    database: Database
+    scope: Scope
+    column: str
+
+    def top(self) -> Key | None:
+        """The largest key now; None for an empty table."""
+        scope = self.scope
+        down = ", ".join(f"t.{quoted(column.name)} DESC" for column in scope.key)
+        with self.database.begin() as tx:
+            rows = tx.raw(f"SELECT {scope.key_array('t')} FROM {scope.relation.sql} AS t ORDER BY {down} LIMIT 1")
+        return tuple(rows[0][0]) if rows else None
+
+    def count(self) -> int:
+        """How many rows satisfy the filter now."""
+        with self.database.begin() as tx:
+            found = tx.raw(f"SELECT count(*) FROM {self.scope.relation.sql} AS t WHERE {self.scope.where()}")
+        return int(found[0][0])
+
+    def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
+        """The edge that lies ``rows`` keys after ``after``, at most ``top``; None when fewer are left."""
+        scope = self.scope
+        keys = scope.keys("t")
+        lower, params = self._after(after, 2)
+        with self.database.begin() as tx:
+            found = tx.raw(
+                f"SELECT {scope.key_array('t')} FROM {scope.relation.sql} AS t"
+                f" WHERE ({keys}) <= ({scope.edge('$1')}){lower} ORDER BY {keys} OFFSET {int(rows) - 1} LIMIT 1",
+                list(top),
+                *params,
+            )
+        return tuple(found[0][0]) if found else None
+
+    def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
+        """Rows of the filter without a vector, in (after, upper], in key order."""
+        scope = self.scope
+        keys = scope.keys("t")
+        lower, params = self._after(after, 2)
+        inside = f"({keys}) <= ({scope.edge('$1')}){lower}"
+        sql = (
+            f"SELECT {self._fields()} FROM {scope.relation.sql} AS t{self._joined()}"
+            f" WHERE {inside} AND {scope.where()} AND t.{quoted(self.column)} IS NULL"
+            f" ORDER BY {keys} LIMIT {int(limit)}"
+        )
+        with self.database.begin() as tx:
+            return self._rows(tx.raw(sql, list(upper), *params))
+
+    def reread(self, keys: Sequence[Key]) -> list[Row]:
+        """The rows of these keys that are in the filter now; missing ones are left out."""
+        with self.database.begin() as tx:
+            return self.reread_in(keys, tx)
+
+    def reread_in(self, keys: Sequence[Key], tx: PostgresTx) -> list[Row]:
+        """``reread`` in a transaction that is open already, and sees what that holds."""
+        if not keys:
+            return []
+        scope = self.scope
+        inside = f"({scope.keys('t')}) IN (SELECT {_unpacked(scope)} FROM {_sent(1, len(scope.key))})"
+        sql = (
+            f"SELECT {self._fields()} FROM {scope.relation.sql} AS t{self._joined()} WHERE {inside} AND {scope.where()}"
+        )
+        return self._rows(tx.raw(sql, *keys_parameter(keys)))
+
+    def _fields(self) -> str:
+        scope = self.scope
+        return (
+            f"{scope.key_texts('t')}, {scope.text_of('t')}, t.ctid::text, t.xmin::text,"
+            f" t.{quoted(self.column)} IS NOT NULL"
+        )
+
+    def _joined(self) -> str:
+        """The user's query beside the table; the equal keys are pushed down into it by the planner."""
+        scope = self.scope
+        if scope.text.query is None:
+            return ""
+        same = " AND ".join(f"q.{quoted(c.name)} = t.{quoted(c.name)}" for c in scope.key)
+        body = scope.text.query.rstrip().rstrip(";")
+        return f" LEFT JOIN LATERAL (SELECT q.* FROM ({body}) AS q WHERE {same} LIMIT 1) AS {TEXTS} ON true"
+
+    def _after(self, after: Key | None, number: int) -> tuple[str, tuple[Any, ...]]:
+        if after is None:
+            return "", ()
+        return f" AND ({self.scope.keys('t')}) > ({self.scope.edge(f'${number}')})", (list(after),)
+
+    def _rows(self, found: list[tuple[Any, ...]]) -> list[Row]:
+        n = len(self.scope.key)
+        return [Row(row[:n], row[n], (row[n + 1], row[n + 2]), row[n + 3]) for row in found]
+
+
+def keys_parameter(keys: Sequence[Key]) -> tuple[list[str], ...]:
+    """Keys as one text[] parameter a key column, for ``unnest``."""
+    return tuple(list(column) for column in zip(*keys, strict=True))
+
+
+def _sent(first: int, width: int) -> str:
+    arrays = ", ".join(f"${first + i}::text[]" for i in range(width))
+    names = ", ".join(f"limosa_k{i}" for i in range(width))
+    return f"unnest({arrays}) AS limosa_sent({names})"
+
+
+def _unpacked(scope: Scope) -> str:
+    return ", ".join(f"limosa_k{i}::{column.type}" for i, column in enumerate(scope.key))

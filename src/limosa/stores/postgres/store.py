@@ -1,0 +1,124 @@
+"""Postgres opened for one migration: the parts that the flow works with."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from typing import Any
+
+import psycopg
+
+from limosa.errors import Transient
+from limosa.model.batch import Key
+from limosa.model.migration import Migration
+from limosa.ports.store import Capabilities, Ends, Facts
+from limosa.ports.tx import Begin, Tx
+from limosa.stores.postgres.capture import TriggerCapture
+from limosa.stores.postgres.catalogue import look
+from limosa.stores.postgres.classes import classify
+from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.indexes import MAX_DIMENSIONS
+from limosa.stores.postgres.inspection import inspect
+from limosa.stores.postgres.rows import RowSource
+from limosa.stores.postgres.runner import Runner
+from limosa.stores.postgres.scope import scope_of
+from limosa.stores.postgres.writer import RowTarget
+
+__all__ = ["PostgresStore", "open_store"]
+
+CAPABILITIES = Capabilities(
+    transactions=True,
+    capture=True,
+    rename=True,
+    index_kinds=("hnsw", "ivfflat"),
+    max_index_dimensions=MAX_DIMENSIONS,
+)
+
+
+class PostgresStore:
+    """One database opened for one migration.
+
+    Raises:
+        Refused: the table, a column, the filter or the extension is not as the file says.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, url: str, migration: Migration) -> None:
+        self.database = Database(url)
+        self.migration = migration
+        with self.database.begin() as tx:
+            self.table = look(tx, migration.target.place.table)
+        self.scope = scope_of(self.database, migration, self.table)
+        self.capture = TriggerCapture(self.database, self.scope)
+        self.runner = Runner(self.database, self.scope, self.table.server)
+        self._life: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._number = 0
+        self._guard = threading.Lock()
+
+    @property
+    def begin(self) -> Begin:
+        """Opens transactions."""
+        return self.database.begin
+
+    @property
+    def place(self) -> str:
+        """Names the vectors that a migration claims, the same from every machine."""
+        return f"{self.scope.relation}.{self.scope.vector}"
+
+    def inspect(self) -> Facts:
+        """What can be said of the place before anything is touched; changes nothing."""
+        return inspect(self.database, self.migration, self.table, self.scope)
+
+    def ends(self, epoch: int, *, back: bool = False) -> Ends:
+        """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""
+        scope = self.scope
+        column = scope.old(epoch) if back else scope.new(epoch)
+        with self.database.begin() as tx:
+            oids = tx.execute(
+                "SELECT t.oid FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
+                " WHERE a.attrelid = %(oid)s AND a.attname = %(name)s AND NOT a.attisdropped",
+                {"oid": scope.table_oid, "name": column},
+            )
+        if not oids:
+            raise Transient(
+                f"{scope.relation} has no column {column} now: another process has switched.",
+                do="Repeat the command; it looks again at where the migration stands.",
+            )
+        source = RowSource(self.database, scope, column)
+        target = RowTarget(
+            begin=self.begin,
+            scope=scope,
+            column=column,
+            source=source,
+            element_oid=int(oids[0][0]),
+            replicate=self.table.server.may_replicate,
+        )
+        return Ends(source, target)
+
+    def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
+        """Rows of the filter in (after, upper] by class, in the snapshot of ``tx``."""
+        assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and classify belong together
+        return classify(self.scope, after, upper, tx, column=self.scope.new(epoch))
+
+    def alive(self) -> int:
+        """Registers this process as a worker by an advisory lock, which ends when the process does."""
+        with self._guard:
+            if self._life is None or self._life.closed:
+                self._life = self.database.connect(autocommit=True)
+                self._number = secrets.randbits(62)
+                self._life.execute("SELECT pg_advisory_lock(%s::bigint)", (self._number,))
+            return self._number
+
+    def close(self) -> None:
+        """Gives every connection back; safe to call again."""
+        with self._guard:
+            if self._life is not None:
+                self._life.close()
+                self._life = None
+        self.database.close()
+
+
+def open_store(url: str, migration: Migration) -> PostgresStore:
+    """The database at this URL for this migration; connects, changes nothing."""
+    return PostgresStore(url, migration)

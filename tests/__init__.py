@@ -1,0 +1,1 @@
+"""The tests: real engines only, providers over loopback HTTP."""

@@ -1,0 +1,1 @@
+"""SIGKILL at every commit point and at random instants, then a restart."""

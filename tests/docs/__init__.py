@@ -1,0 +1,1 @@
+"""Every example runs and every command is documented."""

