@@ -21,8 +21,10 @@ from limosa.plan.build import build_plan
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import OpenStore, Store
 from limosa.steps.cutover import cutover
+from limosa.steps.duplicates import Duplicates, duplicates
 from limosa.steps.finish import finish
 from limosa.steps.rollback import rollback
+from limosa.steps.search import Found, search
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
@@ -91,6 +93,18 @@ class App:
         """Drops the old side for good."""
         finish(self.voyage)
 
+    def search(self, text: str, *, k: int = 10, exact: bool = False) -> list[Found]:
+        """The k rows nearest to a text, in the old and in the new space; a side that cannot answer says why.
+
+        Args:
+            exact: every row is compared and no index asked.
+        """
+        return search(self.voyage, text, k=k, exact=exact)
+
+    def duplicates(self, *, threshold: float, limit: int = 1000) -> list[Duplicates]:
+        """Pairs of rows above a cosine similarity, most similar first, in the old and in the new space."""
+        return duplicates(self.voyage, threshold=threshold, limit=limit)
+
     def retry(self) -> int:
         """Queues all dead letters again for the next run; how many there were."""
         self.voyage.record()
@@ -113,6 +127,13 @@ class App:
             self._embedders[side] = find(end.space, end.endpoint)
         return self._embedders[side]
 
+    def use_embedder(self, side: str, embedder: Embedder) -> None:
+        """Takes an embedder of the caller's own for ``source`` or ``target`` instead of looking for one.
+
+        It must answer in the space of the file; the border checks count, size and values all the same.
+        """
+        self._embedders[side] = embedder
+
     def _begun(self) -> Record | None:
         record = self.records.get()
         return record if record is not None and (record.active or record.step == "finish") else None
@@ -133,8 +154,10 @@ def _open_store(migration: Migration) -> Store:
     name = {"postgres": "postgresql"}.get(scheme, scheme)
     known = {entry.name: entry for entry in entry_points(group="limosa.stores")}
     if name not in known:
+        # An address may hold a password: only what is plainly a scheme is shown.
+        shown = repr(scheme) if scheme.isalnum() and "://" in url else "what the store's address begins with"
         raise Refused(
-            f"No store is called {scheme!r}.",
+            f"No store is called {shown}.",
             needed="One of: " + ", ".join(sorted(known)) + ".",
             do="Set store in [source], for example env:DATABASE_URL.",
         )

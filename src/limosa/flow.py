@@ -31,7 +31,17 @@ def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
 
     Returns:
         The proofs; empty where ``limit`` ended the backfill early.
+
+    Raises:
+        Transient: the world failed, or somebody set ``voyage.stop``; calling again goes on.
     """
+    try:
+        return _run(voyage, limit)
+    finally:
+        voyage.stop.clear()
+
+
+def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
     record = voyage.record()
     if record.direction == "back":
         raise Refused(
@@ -40,12 +50,17 @@ def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
         )
     if record.step == "finish":
         return list(record.proofs)
+    # From now on another terminal sees that somebody works here.
+    voyage.store.alive()
+    voyage.heed()
     if record.switched:
         catch_up(voyage)
         return verify(voyage)
     expand(voyage)
     if not backfill(voyage, limit=limit):
         return []
+    voyage.heed()
     index(voyage)
     catch_up(voyage)
+    voyage.heed()
     return verify(voyage)

@@ -92,7 +92,7 @@ class _Broken(HashingEmbedder):
         elif self._how == "norm":
             vectors = vectors * np.float32(2)
         elif self._how == "float64":
-            return Embedded(vectors.astype(np.float64), answer.tokens, answer.model)  # type: ignore[arg-type]
+            return Embedded(vectors.astype(np.float64), answer.tokens, answer.model)
         return Embedded(vectors, answer.tokens, answer.model)
 
 

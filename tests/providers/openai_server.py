@@ -69,6 +69,7 @@ class OpenAIServer:
         requests, texts: how many came, refused ones included.
         connections: how many were opened.
         plain: answer lists of numbers even where base64 is asked for.
+        length: L2 norm of the vectors.
         seen: the requests as (headers, body), newest last, at most 100.
     """
 
@@ -78,6 +79,7 @@ class OpenAIServer:
         self.dimensions, self.sized, self.key, self.refused = dimensions, sized, key, refused
         self.requests = self.texts = self.connections = 0
         self.plain = False
+        self.length = 1.0
         self.seen: deque[tuple[dict[str, str], dict[str, Any]]] = deque(maxlen=100)
         self.stopping = threading.Event()
         self._faults: deque[Fault] = deque()
@@ -227,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _embeddings(body: dict[str, Any], owner: OpenAIServer, fault: Fault | None) -> bytes:
     d, model, texts = body.get("dimensions", owner.dimensions), body["model"], body["input"]
     how = fault.how if fault else None
-    vectors = [vector_of(text, model=model, d=d + (how == "size")) for text in texts]
+    vectors = [vector_of(text, model=model, d=d + (how == "size")) * np.float32(owner.length) for text in texts]
     if how in {"nan", "inf", "zero"}:
         vectors[0] = np.full(d, {"nan": np.nan, "inf": np.inf, "zero": 0.0}[how], dtype=np.float32)
     if how == "ragged":

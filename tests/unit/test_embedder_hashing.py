@@ -24,9 +24,9 @@ def test_any_size(d: int) -> None:
 
 
 def test_the_buckets_are_the_same_on_every_machine() -> None:
-    vector = _open("words-1", d=16).embed(["godwit kestrel"], "document").vectors[0]
+    vector = _open("words-1", d=16).embed(["godwit stork"], "document").vectors[0]
     found = {int(i): round(float(vector[i]), 4) for i in np.flatnonzero(vector)}
-    assert found == {13: 0.7071, 15: 0.7071}
+    assert found == {7: -0.7071, 13: 0.7071}
 
 
 def test_words_are_compared_without_case_and_letters_count_as_words() -> None:

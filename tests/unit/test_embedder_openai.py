@@ -54,10 +54,11 @@ def test_prefixes_go_to_their_kind(openai_server: OpenAIServer) -> None:
     np.testing.assert_array_equal(embedder.embed(["x"], "query").vectors, _expected(["query: x"]))
 
 
-def test_normalise_is_done_here(openai_server: OpenAIServer) -> None:
-    openai_server.fail(Fault(how="size"), times=2)
-    vectors = _open(openai_server, dimensions=9, normalise=True).embed(_TEXTS, "document").vectors
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
+@pytest.mark.parametrize(("normalise", "length"), [(True, 1.0), (False, 5.0)])
+def test_normalise_is_done_here(openai_server: OpenAIServer, normalise: bool, length: float) -> None:
+    openai_server.length = 5.0
+    vectors = _open(openai_server, normalise=normalise).embed(_TEXTS, "document").vectors
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), length, rtol=1e-6)
 
 
 class TestDimensions:

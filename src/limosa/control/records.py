@@ -58,7 +58,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Counts over all chunks."""
+    """Counts over all chunks.
+
+    Attributes:
+        workers: chunks that somebody works on now, the change table among them.
+        processes: processes of limosa that work in this database now.
+    """
 
     done: int
     skipped: int
@@ -68,6 +73,7 @@ class Tally:
     chunks_done: int
     chunks_open: int
     workers: int
+    processes: int
     changes: int
 
 
@@ -217,7 +223,7 @@ class Records:
         with self.begin() as tx:
             row = tx.execute(_SQL["tally"], self._ids())[0]
             changes = tx.execute(_SQL["changes_outstanding"], self._ids())[0][0]
-        names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers")
+        names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers", "processes")
         values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
         return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes)
 

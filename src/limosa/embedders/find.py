@@ -36,12 +36,15 @@ def find(space: Space, endpoint: Endpoint) -> Embedder:
         return opener(space, endpoint)
     except ModuleNotFoundError as exc:
         raise Refused(
-            f"The provider {space.provider!r} needs the library {exc.name}, which is not installed.",
-            needed=f"The library {exc.name}.",
+            f"The provider {space.provider!r} needs the library {_library(exc)}, which is not installed.",
             do=f"Run: pip install {_remedy(point, exc)}",
         ) from exc
 
 
 def _remedy(point: EntryPoint, exc: ModuleNotFoundError) -> str:
     ours = point.dist is not None and point.dist.name == "limosa"
-    return f"'limosa[{point.name}]'" if ours else str(exc.name)
+    return f"'limosa[{point.name}]'" if ours else _library(exc)
+
+
+def _library(exc: ModuleNotFoundError) -> str:
+    return str(exc.name).partition(".")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -149,14 +150,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     exact, plain = headers.get("retry-after-ms"), headers.get("Retry-After")
     try:
         if exact is not None:
-            return max(0.0, float(exact) / 1000)
-        if plain is None:
+            wait_s = float(exact) / 1000
+        elif plain is None:
             return None
-        if plain.strip().isdigit():
-            return float(plain)
-        return max(0.0, parsedate_to_datetime(plain).timestamp() - time.time())
+        else:
+            wait_s = float(plain) if plain.strip().isdigit() else parsedate_to_datetime(plain).timestamp() - time.time()
     except ValueError:
         return None
+    return max(0.0, wait_s) if math.isfinite(wait_s) else None
 
 
 def _parsed(base_url: str) -> urllib3.util.Url:

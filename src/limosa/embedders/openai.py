@@ -41,7 +41,8 @@ class OpenAIEmbedder:
         key = resolve(reference) if reference else ""
         self._space = space
         self._endpoint = endpoint
-        self._wire = Wire(endpoint.base_url or BASE_URL, key=key, timeout_s=endpoint.timeout_s)
+        base_url = BASE_URL if endpoint.base_url is None else endpoint.base_url
+        self._wire = Wire(base_url, key=key, timeout_s=endpoint.timeout_s)
         # Whether the model takes ``dimensions``; None until a server that was not asked gives another size.
         self._sized = True if space.model.rsplit("/", 1)[-1].startswith(_SIZED) else None
 

@@ -58,7 +58,7 @@ def read_answer(body: bytes, *, n: int, model: str) -> Embedded:
 
 def _vector(embedding: str | list[float | None]) -> NDArray[np.float32]:
     if isinstance(embedding, str):
-        return np.frombuffer(a2b_base64(embedding), dtype="<f4")
+        return np.frombuffer(a2b_base64(embedding, strict_mode=True), dtype="<f4")
     # Values over float32 become infinity and null becomes NaN; the border names both.
     with np.errstate(over="ignore"):
         vector = np.asarray(embedding, dtype=np.float64).astype(np.float32)

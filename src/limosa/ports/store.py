@@ -11,6 +11,8 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.capture import Capture
+from limosa.ports.evidence import Evidence
+from limosa.ports.search import OldOrNew, Search
 from limosa.ports.source import Source
 from limosa.ports.target import Target
 from limosa.ports.tx import Begin, Tx
@@ -143,6 +145,14 @@ class Store(Protocol):
 
     def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
         """Rows of the filter in (after, upper] by class (done, skipped, dead, pending, lost) in the snapshot of ``tx``."""
+        ...
+
+    def search(self, epoch: int, *, side: OldOrNew) -> Search | None:
+        """Searches the vectors of a side under the names of an epoch; None where their column is not there."""
+        ...
+
+    def evidence(self, epoch: int, *, side: OldOrNew) -> Evidence | None:
+        """What can be said of the vectors of a side; None where their column is not there."""
         ...
 
     def alive(self) -> int:

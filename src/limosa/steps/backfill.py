@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import suppress
 
@@ -34,7 +33,7 @@ def bench_for(voyage: Voyage, ledger: ChunkLedger, *, side: str = "target", limi
         limit=limit,
         usd_per_token=price.usd_per_million_tokens / 1e6 if price is not None else 0.0,
         meter=voyage.meter,
-        stop=threading.Event(),
+        stop=voyage.stop,
     )
 
 
@@ -43,6 +42,9 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
 
     Returns:
         Whether the step is complete: False where ``limit`` ended it early.
+
+    Raises:
+        Transient: somebody asked to stop.
     """
     ledger = voyage.ledger()
     bench = bench_for(voyage, ledger, limit=limit)
@@ -50,6 +52,8 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
     while True:
         crew.run(bench.embedder.limits.concurrency)
         if bench.stop.is_set():
+            if limit is None or bench.meter.read().rows < limit:
+                voyage.heed()
             return False
         if not voyage.records.tally().chunks_open:
             break
@@ -63,13 +67,18 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
 
 
 def catch_up(voyage: Voyage) -> int:
-    """Settles the changes that wait until there is none; how many this process settled."""
+    """Settles the changes that wait until there is none; how many this process settled.
+
+    Raises:
+        Transient: somebody asked to stop.
+    """
     ledger = voyage.ledger()
     bench = bench_for(voyage, ledger)
     claim: Claim | None = None
     settled = 0
     try:
         while _outstanding(voyage):
+            voyage.heed()
             try:
                 claim = claim or ledger.claim_follow()
                 if claim is not None:

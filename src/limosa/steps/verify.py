@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from limosa.backfill.embedding import Patience, embed_rows
+from limosa.control.records import Record
+from limosa.errors import Refused
+from limosa.model.batch import Row
 from limosa.model.conservation import Conservation
+from limosa.model.operation import STEPS
 from limosa.model.proof import Proof
+from limosa.ports.evidence import Evidence, IndexUse
+from limosa.ports.search import OldOrNew, Search, Stored
 from limosa.steps.voyage import Voyage
+from limosa.verify.canary import Again, canary_size, prove_canary
 from limosa.verify.conservation import count, prove_conservation
+from limosa.verify.index import prove_index
+from limosa.verify.match import CALLS, Caller, prove_match
+from limosa.verify.recall import QUERIES, prove_recall
+from limosa.verify.space import prove_one_space
+from limosa.verify.vectors import measure, prove_vectors
 
 __all__ = ["conserve", "verify"]
+
+PATIENCE = Patience(tries=3, longest_s=10.0)
+"""Somebody waits for the proofs: a provider that stays silent is told as such, and verify may be called again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What the proofs look at: the target side under the names of this epoch."""
+
+    voyage: Voyage
+    record: Record
+    search: Search
+    evidence: Evidence
+
+    @property
+    def built(self) -> bool:
+        """The step index is complete."""
+        return STEPS.index(self.record.step) >= STEPS.index("index")
 
 
 def verify(voyage: Voyage) -> list[Proof]:
     """Makes every proof; the step is complete when none came out different."""
-    proofs = [prove_conservation(conserve(voyage))]
+    record = voyage.record()
+    proofs = _proofs(voyage, record)
     voyage.records.set_proofs(proofs)
     if voyage.record().step == "index" and not any(proof.verdict == "different" for proof in proofs):
         voyage.records.set_step("verify")
@@ -23,3 +60,102 @@ def conserve(voyage: Voyage) -> Conservation:
     """The conservation line, counted range by range."""
     record = voyage.record()
     return count(voyage.store, record.epoch, voyage.records.edges(), at_expand=record.at_expand)
+
+
+def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
+    classes = conserve(voyage) if record.active else None
+    conservation = prove_conservation(classes) if classes is not None else _kept(record)
+    search = voyage.store.search(record.epoch, side="new")
+    evidence = voyage.store.evidence(record.epoch, side="new")
+    if search is None or evidence is None:
+        return [conservation]
+    view = _View(voyage=voyage, record=record, search=search, evidence=evidence)
+    space = voyage.migration.target.space
+    found = measure(evidence, voyage.store.begin, voyage.records.edges())
+    canary = _canary(view)
+    proofs = [
+        conservation,
+        prove_vectors(found, dimensions=space.dimensions),
+        prove_one_space(space, found, classes, canary),
+        canary,
+        *_index_and_recall(view),
+        _match(view),
+    ]
+    return [proof for proof in proofs if proof is not None]
+
+
+def _kept(record: Record) -> Proof:
+    """After finish the lists of skipped and dead keys are gone: what was counted last is shown as such."""
+    last = next((proof for proof in record.proofs if proof.name == "conservation"), None)
+    if last is None:
+        return Proof(name="conservation", verdict="unchecked", said="the migration is finished; its lists are gone")
+    if last.verdict == "unchecked":
+        return last
+    return replace(last, verdict="unchecked", said=f"the migration is finished; counted before that: {last.said}")
+
+
+def _canary(view: _View) -> Proof:
+    voyage = view.voyage
+    try:
+        embedder = voyage.embedder("target")
+    except Refused as error:
+        return Proof(name="canary", verdict="unchecked", said=f"nothing could be embedded again: {error.what}")
+
+    def embed(rows: Sequence[Stored]) -> Again:
+        good: list[int] = []
+        parts = [np.zeros((0, embedder.space.dimensions), dtype=np.float32)]
+        tokens = 0
+        size = embedder.limits.batch
+        for start in range(0, len(rows), size):
+            batch = [Row(row.key, row.text, ()) for row in rows[start : start + size]]
+            answer = embed_rows(embedder, batch, PATIENCE)
+            good += [start + place for place in answer.good]
+            parts.append(answer.vectors)
+            tokens += answer.tokens
+        return Again(good, np.concatenate(parts), tokens)
+
+    return prove_canary(view.search, view.search.sample(canary_size(embedder)), embed)
+
+
+def _index_and_recall(view: _View) -> list[Proof]:
+    asked = view.voyage.migration.index is not None and view.record.shape == "upgrade"
+    if asked and not view.built:
+        return [Proof(name="index", verdict="unchecked", said="the index is built when the backfill is complete")]
+    found: IndexUse | None = view.evidence.index()
+    proof = prove_index(found, asked=asked)
+    if proof is None:
+        return []
+    if found is None or proof.verdict != "proved":
+        return [proof]
+    return [proof, prove_recall(view.evidence, found, view.search.sample(QUERIES))]
+
+
+def _match(view: _View) -> Proof | None:
+    voyage, record = view.voyage, view.record
+    match = voyage.migration.match
+    if match is None or record.shape == "fill":
+        return None
+    if not view.built:
+        said = f"{match.function} answers in the new space when the step index is complete"
+        return Proof(name="match function", verdict="unchecked", said=said)
+    return prove_match(match.function, _callers(view))
+
+
+def _callers(view: _View) -> list[Caller]:
+    """New callers always, old ones until finish; where both sizes are equal, each by name and one without."""
+    migration, record = view.voyage.migration, view.record
+    store = view.voyage.store
+    sides: tuple[OldOrNew, ...] = ("old", "new") if record.active else ("new",)
+    sizes = {"old": migration.source.space.dimensions, "new": migration.target.space.dimensions}
+    alike = sizes["old"] == sizes["new"] and record.active
+    front: OldOrNew = "new" if record.switched else "old"
+    callers: list[Caller] = []
+    for side in sides:
+        search, evidence = store.search(record.epoch, side=side), store.evidence(record.epoch, side=side)
+        if search is None or evidence is None:
+            continue
+        caller = Caller(side=side, dimensions=sizes[side], evidence=evidence, sample=search.sample(CALLS), named=alike)
+        callers.append(caller)
+        if alike and side == front:
+            callers.append(replace(caller, named=False))
+    return callers

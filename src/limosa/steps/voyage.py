@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from limosa.backfill.meter import Meter
 from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Record, Records
-from limosa.errors import Refused
+from limosa.errors import Refused, Transient
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.ports.embedder import Embedder
@@ -26,6 +27,7 @@ class Voyage:
         embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
         say: is told what happens, one line for a person.
         meter: what this process has done; a fresh one for each run.
+        stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
     """
 
     migration: Migration
@@ -34,6 +36,19 @@ class Voyage:
     embedder: Callable[[str], Embedder]
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def heed(self) -> None:
+        """Ends the run here where somebody asked for it.
+
+        Raises:
+            Transient: somebody did; everything committed stands.
+        """
+        if self.stop.is_set():
+            raise Transient(
+                f"The run of {self.migration.name!r} was stopped on request, after the batches in flight.",
+                do="limosa run FILE goes on where it ended.",
+            )
 
     def record(self) -> Record:
         """Where the migration stands.

@@ -72,10 +72,17 @@ INSERT INTO limosa.space (fingerprint, title, description) VALUES (%(fingerprint
 ON CONFLICT DO NOTHING;
 
 -- name: tally
+-- A lease without the advisory lock of its process is a dead process's; a process holds its lock from start to end.
 SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), coalesce(sum(tokens), 0),
     coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE state = 'done' AND NOT follows),
     count(*) FILTER (WHERE state = 'open' AND NOT follows),
-    count(*) FILTER (WHERE state = 'open' AND lease_until > clock_timestamp())
+    count(*) FILTER (WHERE state = 'open' AND lease_until > clock_timestamp() AND owner IN (
+        SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))),
+    (SELECT count(DISTINCT l.pid) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND a.application_name = 'limosa'
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM limosa.chunk WHERE migration = %(id)s;
 
 -- name: exceptions

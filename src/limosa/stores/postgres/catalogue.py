@@ -13,6 +13,7 @@ from limosa.ports.tx import Tx
 from limosa.stores.postgres.names import Relation, parse_relation
 
 __all__ = [
+    "OLDEST",
     "Column",
     "Dependent",
     "Function",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 _SQL = named_sql("limosa.stores.postgres", "catalogue")
+
+OLDEST = 150000
+"""Views take security_invoker, and privileges on settings can be asked for, from Postgres 15 on (its release notes)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +218,18 @@ def look(tx: Tx, name: str) -> Table:
 
 
 def server(tx: Tx) -> Server:
-    """What the server and the role allow."""
+    """What the server and the role allow.
+
+    Raises:
+        Refused: the server is older than limosa can work with.
+    """
+    version = int(tx.execute("SHOW server_version_num")[0][0])
+    if version < OLDEST:
+        raise Refused(
+            f"The server is Postgres {version // 10000}.",
+            needed="Postgres 15 or newer: views that run with their caller's rights (security_invoker).",
+            do="Upgrade the server.",
+        )
     names = [
         "version",
         "user",

@@ -11,7 +11,7 @@ from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["RowSource", "keys_parameter"]
+__all__ = ["RowSource", "keys_parameter", "text_join"]
 
 TEXTS = quoted("limosa text")
 
@@ -90,13 +90,7 @@ class RowSource:
         )
 
     def _joined(self) -> str:
-        """The user's query beside the table; the equal keys are pushed down into it by the planner."""
-        scope = self.scope
-        if scope.text.query is None:
-            return ""
-        same = " AND ".join(f"q.{quoted(c.name)} = t.{quoted(c.name)}" for c in scope.key)
-        body = scope.text.query.rstrip().rstrip(";")
-        return f" LEFT JOIN LATERAL (SELECT q.* FROM ({body}) AS q WHERE {same} LIMIT 1) AS {TEXTS} ON true"
+        return text_join(self.scope)
 
     def _after(self, after: Key | None, number: int) -> tuple[str, tuple[Any, ...]]:
         if after is None:
@@ -106,6 +100,15 @@ class RowSource:
     def _rows(self, found: list[tuple[Any, ...]]) -> list[Row]:
         n = len(self.scope.key)
         return [Row(row[:n], row[n], (row[n + 1], row[n + 2]), row[n + 3]) for row in found]
+
+
+def text_join(scope: Scope) -> str:
+    """The user's query beside the table ``t``; the equal keys are pushed down into it by the planner."""
+    if scope.text.query is None:
+        return ""
+    same = " AND ".join(f"q.{quoted(c.name)} = t.{quoted(c.name)}" for c in scope.key)
+    body = scope.text.query.rstrip().rstrip(";")
+    return f" LEFT JOIN LATERAL (SELECT q.* FROM ({body}) AS q WHERE {same} LIMIT 1) AS {TEXTS} ON true"
 
 
 def keys_parameter(keys: Sequence[Key]) -> tuple[list[str], ...]:

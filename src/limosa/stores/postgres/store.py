@@ -11,17 +11,20 @@ import psycopg
 from limosa.errors import Transient
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.postgres.capture import TriggerCapture
 from limosa.stores.postgres.catalogue import look
 from limosa.stores.postgres.classes import classify
 from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.evidence import ColumnEvidence
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
-from limosa.stores.postgres.inspection import inspect
+from limosa.stores.postgres.inspection import inspect, match_function
 from limosa.stores.postgres.rows import RowSource
 from limosa.stores.postgres.runner import Runner
 from limosa.stores.postgres.scope import scope_of
+from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
 from limosa.stores.postgres.writer import RowTarget
 
 __all__ = ["PostgresStore", "open_store"]
@@ -100,6 +103,33 @@ class PostgresStore:
         """Rows of the filter in (after, upper] by class, in the snapshot of ``tx``."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and classify belong together
         return classify(self.scope, after, upper, tx, column=self.scope.new(epoch))
+
+    def search(self, epoch: int, *, side: OldOrNew) -> ColumnSearch | None:
+        """Searches the vectors of a side under the names of an epoch; None where their column is not there."""
+        scope, index = self.scope, self.migration.index
+        name = scope.old(epoch) if side == "old" else scope.new(epoch)
+        with self.database.begin() as tx:
+            column = vector_column(
+                tx, scope, name, dimensions=scope.old_dimensions if side == "old" else scope.new_dimensions
+            )
+        if column is None:
+            return None
+        return ColumnSearch(
+            database=self.database,
+            scope=scope,
+            column=column,
+            metric=index.metric if index is not None else "cosine",
+            iterative=iterates(self.table.server.extension),
+        )
+
+    def evidence(self, epoch: int, *, side: OldOrNew) -> ColumnEvidence | None:
+        """What can be said of the vectors of a side; None where their column is not there."""
+        search = self.search(epoch, side=side)
+        if search is None:
+            return None
+        with self.database.begin() as tx:
+            function = match_function(tx, self.migration, self.table, self.scope)
+        return ColumnEvidence(search=search, side=side, function=function)
 
     def alive(self) -> int:
         """Registers this process as a worker by an advisory lock, which ends when the process does."""

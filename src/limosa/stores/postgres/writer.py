@@ -109,14 +109,11 @@ class RowTarget:
         scope = self.scope
         table, column = scope.relation.sql, quoted(self.column)
         sql = f"""WITH limosa_held AS MATERIALIZED (
-            SELECT s.place, t.ctid AS tid
-            FROM unnest($1::tid[], $2::xid[]) WITH ORDINALITY AS s(tid, version, place)
+            SELECT s.place, s.vector, t.ctid AS tid
+            FROM unnest($1::tid[], $2::xid[], $3::{scope.type}[]) WITH ORDINALITY AS s(tid, version, vector, place)
             JOIN {table} AS t ON t.ctid = s.tid AND t.xmin = s.version
             FOR NO KEY UPDATE OF t SKIP LOCKED)
-        UPDATE {table} AS t SET {column} = v.vector
-        FROM limosa_held AS h
-        JOIN unnest($3::{scope.type}[]) WITH ORDINALITY AS v(vector, place) ON v.place = h.place
-        WHERE t.ctid = h.tid RETURNING v.place"""
+        UPDATE {table} AS t SET {column} = h.vector FROM limosa_held AS h WHERE t.ctid = h.tid RETURNING h.place"""
         tids = "{" + ",".join(f'"{row.version[0]}"' for row in rows) + "}"
         versions = "{" + ",".join(row.version[1] for row in rows) + "}"
         packed = array_of_vectors(vectors, element_oid=self.element_oid, half=scope.base == "halfvec")

@@ -52,7 +52,14 @@ SELECT DISTINCT CASE d.classid
         WHEN 'pg_proc'::regclass THEN 'function'
         WHEN 'pg_publication_rel'::regclass THEN 'publication'
         ELSE 'object' END AS kind,
-    CASE WHEN d.classid = 'pg_rewrite'::regclass THEN n.nspname || '.' || v.relname
+    CASE d.classid
+        WHEN 'pg_rewrite'::regclass THEN n.nspname || '.' || v.relname
+        WHEN 'pg_proc'::regclass THEN d.objid::regprocedure::text
+        WHEN 'pg_attrdef'::regclass THEN (SELECT y.attname FROM pg_attrdef AS x JOIN pg_attribute AS y
+            ON y.attrelid = x.adrelid AND y.attnum = x.adnum WHERE x.oid = d.objid)
+        WHEN 'pg_constraint'::regclass THEN (SELECT x.conname FROM pg_constraint AS x WHERE x.oid = d.objid)
+        WHEN 'pg_policy'::regclass THEN (SELECT x.polname FROM pg_policy AS x WHERE x.oid = d.objid)
+        WHEN 'pg_trigger'::regclass THEN (SELECT x.tgname FROM pg_trigger AS x WHERE x.oid = d.objid)
         ELSE pg_describe_object(d.classid, d.objid, 0) END AS name,
     n.nspname
 FROM pg_depend AS d
@@ -62,7 +69,10 @@ LEFT JOIN pg_namespace AS n ON n.oid = v.relnamespace
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s AND d.refobjsubid = %(attnum)s
   AND d.classid <> 'pg_class'::regclass
   AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (
-      SELECT FROM pg_attrdef AS x WHERE x.oid = d.objid AND x.adnum = %(attnum)s));
+      SELECT FROM pg_attrdef AS x WHERE x.oid = d.objid AND x.adnum = %(attnum)s))
+  -- From Postgres 18 on NOT NULL is a constraint of its own; it is lifted and restored.
+  AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
+      SELECT FROM pg_constraint AS x WHERE x.oid = d.objid AND x.contype = 'n'));
 
 -- name: bodies
 -- Function bodies are text: no dependency is recorded, so the column and the table are looked for as words.

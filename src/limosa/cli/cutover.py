@@ -1,0 +1,30 @@
+"""`limosa cutover`: makes the new vectors the application's, once a person agrees."""
+
+from __future__ import annotations
+
+from limosa.cli.consent import require_consent
+from limosa.cli.opening import opened
+from limosa.cli.options import FILE, File, Yes
+
+__all__ = ["cutover"]
+
+
+def cutover(file: File = FILE, yes: Yes = False) -> None:
+    """Make the new vectors the application's."""
+    from limosa.cli.amounts import rows
+    from limosa.cli.terminal import console
+
+    out = console()
+    with opened(file, say=lambda line: out.print(line, soft_wrap=True)) as app:
+        record = app.voyage.record()
+        if record.switched or record.step == "finish":
+            out.print("The new vectors are the application's already.")
+            return
+        place, space = app.migration.target.place, app.migration.target.space
+        if record.step == "verify":
+            # What is not verified is refused by the step itself; then there is nothing to ask.
+            require_consent(f"Make {space.title} the vectors of {place.table}.{place.vector}?", yes=yes)
+        left = app.cutover()
+    if left:
+        out.print(f"{rows(left)} changes were outstanding; limosa run {file} embeds them.", soft_wrap=True)
+    out.print(f"Done. limosa rollback {file} goes back, limosa finish {file} drops the old vectors.", soft_wrap=True)

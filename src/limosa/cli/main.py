@@ -1,0 +1,63 @@
+"""The command line: its commands, each in a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limosa import __version__
+from limosa.cli.command import Command
+from limosa.cli.cutover import cutover
+from limosa.cli.finish import finish
+from limosa.cli.plan import plan
+from limosa.cli.retry import retry
+from limosa.cli.rollback import rollback
+from limosa.cli.run import run
+from limosa.cli.search import search
+from limosa.cli.status import status
+from limosa.cli.verify import verify
+
+__all__ = ["commands", "main"]
+
+# Without rich in the help: importing it takes longer than everything else together.
+commands = typer.Typer(
+    name="limosa",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+Keep = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Leave the database in DIR to look around.")]
+
+
+@commands.callback(invoke_without_command=True)
+def _limosa(context: typer.Context, version: Version = False) -> None:
+    """Move embeddings to another model while the application keeps running.
+
+    FILE is limosa.toml where it is left out. The order of things: plan, run, cutover, finish.
+    """
+    if version:
+        typer.echo(f"limosa {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@commands.command(cls=Command)
+def demo(keep: Keep = None) -> None:
+    """Migrate a table of real text on an embedded Postgres."""
+    from limosa.cli.demo import demo
+
+    demo(keep)
+
+
+for _command in (plan, run, status, retry, verify, search, cutover, rollback, finish):
+    commands.command(cls=Command)(_command)
+
+
+def main() -> None:
+    """What the program ``limosa`` does; ends the process with the exit code."""
+    commands()

@@ -1,0 +1,1 @@
+"""Pages: facts laid out for a person, one file for each kind."""

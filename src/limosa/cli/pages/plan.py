@@ -1,0 +1,95 @@
+"""The page of a plan: what, from where to where, checks, figures, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from limosa.cli.amounts import in_words, label
+from limosa.cli.lines import print_heading, print_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from limosa.model.migration import Migration
+    from limosa.model.plan import Check, Plan
+
+__all__ = ["print_plan"]
+
+_VERDICTS = {
+    "refused": ("refused", "bold red"),
+    "accept": ("question", "bold yellow"),
+    "note": ("note", "cyan"),
+}
+
+
+def print_plan(console: Console, plan: Plan, migration: Migration, *, destination: str) -> None:
+    """Everything a person should know before the first change.
+
+    Args:
+        destination: where texts will be sent.
+    """
+    console.print(f"{plan.name}: {plan.shape}, plan {plan.hash}. Nothing has been changed.", style="bold")
+    source, target = migration.source, migration.target
+    console.print()
+    print_line(console, "table", target.place.table)
+    print_line(console, "column", f"{target.place.vector}, layout {migration.layout}")
+    if target.place.where:
+        print_line(console, "rows", f"where {target.place.where}")
+    if plan.shape != "fill":
+        print_line(console, "from", source.space.title)
+    print_line(console, "to", target.space.title)
+    print_line(console, "texts", f"{_texts(migration)}, sent to {destination}")
+    _figures(console, "Rows", plan.counts)
+    _figures(console, "Estimates", plan.estimates)
+    _figures(console, "Facts", plan.facts)
+    _checks(console, plan)
+    print_heading(console, "What run, cutover and finish do")
+    step = ""
+    for operation in plan.operations:
+        lock = f" ({operation.lock})" if operation.lock else ""
+        print_line(console, operation.step if operation.step != step else "", operation.title + lock)
+        step = operation.step
+    console.print()
+
+
+def _texts(migration: Migration) -> str:
+    text = migration.source.place.text
+    if text.query is not None:
+        return "the texts of the query in the file"
+    if text.template is not None:
+        return f"the template {text.template!r}"
+    return ("column " if len(text.columns) == 1 else "columns ") + ", ".join(text.columns)
+
+
+def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> None:
+    if not figures:
+        return
+    print_heading(console, heading)
+    lines = [(label(name), in_words(name, value)) for name, value in figures.items()]
+    width = min(30, max(len(name) for name, _ in lines) + 2)
+    for name, said in lines:
+        print_line(console, name, said, width=width)
+
+
+def _checks(console: Console, plan: Plan) -> None:
+    if not plan.checks:
+        return
+    print_heading(console, "Checks")
+    for verdict, (word, style) in _VERDICTS.items():
+        for check in plan.checks:
+            if check.verdict == verdict:
+                _check(console, check, word, style)
+    passed = [check.name for check in plan.checks if check.verdict == "ok"]
+    if passed:
+        print_line(console, "ok", ", ".join(passed), style="green")
+
+
+def _check(console: Console, check: Check, word: str, style: str) -> None:
+    print_line(console, word, f"{check.name}: {check.said}", style=style)
+    if check.needed:
+        print_line(console, "", f"needed: {check.needed}")
+    if check.do:
+        print_line(console, "", f"do: {check.do}")
+    if check.verdict == "accept":
+        print_line(console, "", f"accept it with {check.flag}")

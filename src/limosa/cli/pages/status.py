@@ -1,0 +1,115 @@
+"""The page of a status: where the migration stands, the conservation line, what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from limosa.cli.amounts import duration, money, rows
+from limosa.cli.lines import print_heading, print_line, print_proofs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from limosa.control.records import Exceptions
+    from limosa.steps.status import Status
+
+__all__ = ["print_failed", "print_status"]
+
+_STYLES = {"different": "bold red", "stopped": "bold yellow", "rolling back": "bold yellow"}
+
+
+def print_status(console: Console, status: Status, *, file: str) -> None:
+    """Where it stands, in a dozen lines.
+
+    Args:
+        file: the migration's file, as it stands in commands.
+    """
+    style = _STYLES.get(status.state, "bold green")
+    print_line(console, status.name, status.state, width=len(status.name) + 2, style="bold", mark=("", style))
+    console.print()
+    print_line(console, "state", _said(status), style=style)
+    print_line(console, "next", _next(status, file))
+    if status.tally is not None and status.state != "finished":
+        _numbers(console, status)
+    if status.conservation is not None:
+        print_line(
+            console, "rows", status.conservation.line, style="bold" if status.conservation.proved else "bold red"
+        )
+    if status.proofs and status.state in {"verified", "different", "switched", "finished"}:
+        print_proofs(console, status.proofs)
+    for found in status.exceptions:
+        print_line(console, found.kind, _exception(found))
+    if status.events:
+        print_heading(console, "Last events")
+        for at, kind, detail in status.events:
+            print_line(console, kind, f"{at:%Y-%m-%d %H:%M:%S} {detail}", width=12)
+
+
+def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: str) -> None:
+    """Skipped and dead rows by reason, the dead first, with examples."""
+    if not exceptions:
+        console.print("No row is dead, and none was skipped.")
+        return
+    for found in sorted(exceptions, key=lambda each: each.kind):
+        print_line(console, found.kind, _exception(found), style="bold red" if found.kind == "dead" else "cyan")
+    if any(found.kind == "dead" for found in exceptions):
+        console.print(f"\nlimosa retry {file} queues the dead rows again.", soft_wrap=True)
+
+
+def _said(status: Status) -> str:
+    if status.state == "running":
+        return f"After {status.step}; {status.processes} at work."
+    return {
+        "not begun": "The migration has not begun.",
+        "stopped": f"After {status.step}; nobody is working on it.",
+        "verified": "Verified; the application still reads the old vectors.",
+        "different": "A proof came out different.",
+        "switched": "The new vectors are the application's; the old ones are kept.",
+        "rolling back": "A rollback is under way" + ("." if status.processes else ", and nobody is working on it."),
+        "rolled back": "The migration was rolled back; nothing of it is left but its history.",
+        "finished": "The migration is finished; the old vectors are gone.",
+    }[status.state]
+
+
+def _next(status: Status, file: str) -> str:
+    switch = "finish" if status.shape == "fill" else "cutover"
+    return {
+        "running": f"limosa run {file} on another machine works beside it",
+        "not begun": f"limosa plan {file} shows what would be done, limosa run {file} begins",
+        "stopped": f"limosa run {file} goes on",
+        "verified": f"limosa {switch} {file}",
+        "different": f"limosa run {file} catches up and proves again",
+        "switched": f"limosa finish {file} drops the old vectors, limosa rollback {file} goes back",
+        "rolling back": f"limosa rollback {file} goes on",
+        "rolled back": f"limosa run {file} begins anew",
+        "finished": "nothing",
+    }[status.state]
+
+
+def _numbers(console: Console, status: Status) -> None:
+    tally = status.tally
+    assert tally is not None  # noqa: S101 - the caller looked
+    done = f"{rows(status.outcomes)} outcomes"
+    if status.at_expand is not None:
+        done += f", {rows(status.at_expand)} rows at the beginning"
+    print_line(console, "filled", done)
+    if status.rate_per_s is not None:
+        left = max(0, (status.at_expand or 0) - status.outcomes)
+        eta = f", {duration(left / status.rate_per_s)} left" if left and status.rate_per_s > 0 else ""
+        print_line(console, "rate", f"{rows(status.rate_per_s)} rows a second{eta}")
+    if status.building is not None:
+        building = status.building
+        print_line(console, "index", f"{building.phase}, {rows(building.done)} of {rows(building.total)}")
+    print_line(console, "chunks", f"{tally.chunks_done} done, {tally.chunks_open} open, {tally.workers} at work")
+    if tally.changes:
+        print_line(console, "changes", f"{rows(tally.changes)} of the application's wait")
+    if tally.cost_usd:
+        print_line(console, "spent", f"{money(tally.cost_usd)} for {rows(tally.tokens)} tokens")
+
+
+def _exception(found: Exceptions) -> str:
+    examples = ", ".join("/".join(key) for key in found.examples)
+    more = ", ..." if found.count > len(found.examples) else ""
+    return f"{rows(found.count)}: {found.reason} (key {examples}{more})"

@@ -1,0 +1,57 @@
+"""`limosa plan`: says what would be done and changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limosa.cli.opening import opened
+from limosa.cli.options import FILE, File, Json
+from limosa.errors import Refused
+
+if TYPE_CHECKING:
+    from limosa.app import App
+
+__all__ = ["plan", "show_plan"]
+
+Sql = Annotated[Path | None, typer.Option("--sql", metavar="DIR", help="Write the operations as scripts, up and down.")]
+
+
+def plan(file: File = FILE, sql: Sql = None, json: Json = False) -> None:
+    """Say what would be done: checks, cost, time, operations."""
+    with opened(file) as app:
+        show_plan(app, json=json, sql=sql)
+
+
+def show_plan(app: App, *, json: bool, sql: Path | None = None) -> None:
+    """Prints the plan.
+
+    Args:
+        sql: a folder into which scripts are written; None writes none.
+
+    Raises:
+        typer.Exit: the plan refuses the migration; it was printed all the same.
+    """
+    from limosa.cli.document import print_document
+    from limosa.cli.pages.plan import print_plan
+    from limosa.cli.terminal import console
+
+    found = app.plan()
+    written: list[Path] = []
+    if sql is not None:
+        from limosa.plan.scripts import write_scripts
+
+        written = write_scripts(found, sql)
+    if json:
+        from dataclasses import asdict
+
+        print_document({**asdict(found), "hash": found.hash, "scripts": [str(path) for path in written]})
+    else:
+        out = console()
+        print_plan(out, found, app.migration, destination=app.embedder("target").destination)
+        for path in written:
+            out.print(f"written: {path}", soft_wrap=True)
+    if found.refusals:
+        raise typer.Exit(Refused.exit_code)

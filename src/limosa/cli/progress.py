@@ -1,0 +1,165 @@
+"""A run with its progress: the steps as they are done, a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from limosa.cli.amounts import duration, money, rows
+from limosa.cli.lines import print_line, print_proofs
+from limosa.cli.ticker import Ticker
+from limosa.cli.watch import Look, Watch
+from limosa.errors import LimosaError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from limosa.app import App
+    from limosa.model.proof import Proof
+
+__all__ = ["run_with_progress", "show_progress"]
+
+BAR_PAUSE_S = 0.25
+"""Between two looks on a terminal: each is two short queries on the ledger."""
+
+LINE_PAUSE_S = 5.0
+"""Between two lines where no terminal is."""
+
+
+def run_with_progress(
+    app: App, console: Console, *, accept: frozenset[str] = frozenset(), limit: int | None = None
+) -> list[Proof]:
+    """Runs to a proved verify and shows how it goes; the conservation line is the last that is printed.
+
+    Args:
+        accept: flags that answer the plan's questions, as for ``App.run``.
+        limit: end the backfill after about so many rows.
+
+    Returns:
+        The proofs; empty where ``limit`` ended the backfill early.
+
+    Raises:
+        LimosaError: as ``App.run`` does; the bar is taken off the screen first.
+    """
+    with show_progress(app, console) as ticker:
+        proofs = app.run(accept=accept, limit=limit)
+    print_proofs(console, proofs)
+    if not proofs:
+        print_line(console, "backfill", f"ended by the limit; {_of(ticker.last)}")
+    return proofs
+
+
+@contextmanager
+def show_progress(app: App, console: Console) -> Iterator[Ticker]:
+    """Shows what the app does while the block runs: what it says, and a bar where a terminal is."""
+    watch, voyage = Watch(app), app.voyage
+
+    def say(line: str) -> None:
+        if not watch.step_of(line):
+            with suppress(LimosaError):
+                watch.look()
+        print_line(console, watch.step_of(line), line)
+
+    told, voyage.say = voyage.say, say
+    painter = _Bar(console) if console.is_terminal and not console.is_dumb_terminal else _Lines(console)
+    try:
+        with painter, Ticker(watch, painter.paint, painter.pause_s) as ticker:
+            yield ticker
+    finally:
+        voyage.say = told
+
+
+class _Lines:
+    """Plain lines every few seconds, and one when all rows are filled."""
+
+    pause_s = LINE_PAUSE_S
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._began: tuple[float, Look] | None = None
+        self._last = Look(phase="plan")
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def paint(self, look: Look) -> None:
+        """Shows one look."""
+        self.sum_up(look)
+        if look.total or look.changes:
+            print_line(self.console, look.phase, _of(look))
+
+    def sum_up(self, look: Look) -> None:
+        """Says once what was filled, when the next step begins."""
+        if look.phase == "backfill" and self._began is None:
+            self._began = (time.monotonic(), look)
+        elif look.phase != "backfill" and self._began is not None:
+            since_s, first = self._began
+            took_s = time.monotonic() - since_s
+            filled = max(look.done, self._last.done) - first.done
+            said = f"{rows(filled)} rows in {duration(took_s)}, {rows(filled / max(took_s, 0.1))} rows a second"
+            print_line(self.console, "backfill", said + _spent(max(look.cost_usd, self._last.cost_usd)))
+            self._began = None
+        self._last = look
+
+
+class _Bar(_Lines):
+    """A bar that stays at the bottom while lines pass above it."""
+
+    pause_s = BAR_PAUSE_S
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._progress = _bar(console)
+        self._task: TaskID = self._progress.add_task("plan", total=None, said="")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def paint(self, look: Look) -> None:
+        """Moves the bar."""
+        self.sum_up(look)
+        self._progress.update(
+            self._task, description=look.phase, completed=look.done, total=look.total, said=_of(look), refresh=True
+        )
+
+
+def _bar(console: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description:<9}", style="cyan", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[said]}", markup=False),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+
+
+def _of(look: Look) -> str:
+    """What a look says, short enough to leave room for a bar in 80 columns."""
+    if look.phase == "index":
+        done = f" {look.done / look.total:.0%}" if look.total else ""
+        return f"{look.detail}{done}"
+    if look.total is None:
+        return f"{rows(look.changes)} changes wait" if look.changes else ""
+    parts = [f"{rows(look.done)} of {rows(look.total)}"]
+    if look.rate_per_s is not None:
+        parts.append(f"{rows(look.rate_per_s)} rows/s")
+    if look.left_s is not None:
+        parts.append(f"{duration(look.left_s)} left")
+    return ", ".join(parts) + _spent(look.cost_usd)
+
+
+def _spent(cost_usd: float) -> str:
+    return f", {money(cost_usd)} spent" if cost_usd else ""

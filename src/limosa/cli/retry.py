@@ -1,0 +1,19 @@
+"""`limosa retry`: queues dead rows again."""
+
+from __future__ import annotations
+
+from limosa.cli.opening import opened
+from limosa.cli.options import FILE, File
+
+__all__ = ["retry"]
+
+
+def retry(file: File = FILE) -> None:
+    """Queue all dead rows again for the next run."""
+    from limosa.cli.amounts import rows
+    from limosa.cli.terminal import console
+
+    with opened(file) as app:
+        count = app.retry()
+    said = f"{rows(count)} dead rows are queued; limosa run {file} embeds them." if count else "No row is dead."
+    console().print(said, soft_wrap=True)

@@ -1,0 +1,80 @@
+"""`limosa run`: goes from where the migration stands up to a proved verify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limosa.cli.opening import opened
+from limosa.cli.options import FILE, File, Json
+from limosa.errors import ProofFailed
+
+if TYPE_CHECKING:
+    from limosa.app import App
+    from limosa.model.proof import Proof
+
+__all__ = ["run"]
+
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="End the backfill after about N rows.")]
+BatchRows = Annotated[
+    int | None,
+    typer.Option("--batch-rows", metavar="N", min=1, max=10_000, help="Rows in one request, instead of the file's."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
+Reconnect = Annotated[bool, typer.Option("--accept-reconnect", help="Connections of the application must reconnect.")]
+Triggers = Annotated[bool, typer.Option("--accept-triggers", help="The table's own triggers fire.")]
+Slow = Annotated[bool, typer.Option("--accept-slow", help="The backfill takes longer than plan thinks fit.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer every question of the plan with yes.")]
+
+
+def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    file: File = FILE,
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    batch_rows: BatchRows = None,
+    accept_reconnect: Reconnect = False,
+    accept_triggers: Triggers = False,
+    accept_slow: Slow = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Go on from where the migration stands, up to a proved verify."""
+    given = {
+        "--accept-reconnect": accept_reconnect,
+        "--accept-triggers": accept_triggers,
+        "--accept-slow": accept_slow,
+        "--yes": yes,
+    }
+    with opened(file, batch_rows=batch_rows) as app:
+        if dry_run:
+            from limosa.cli.plan import show_plan
+
+            show_plan(app, json=json)
+            return
+        proofs = _run(app, frozenset(flag for flag, wanted in given.items() if wanted), limit=limit, json=json)
+        if any(proof.verdict == "different" for proof in proofs):
+            raise typer.Exit(ProofFailed.exit_code)
+
+
+def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> list[Proof]:
+    from dataclasses import asdict
+
+    from limosa.cli.document import print_document
+    from limosa.cli.progress import run_with_progress
+    from limosa.cli.stopping import stopping
+    from limosa.cli.terminal import console
+
+    out = console(stderr=json)
+    with stopping(app.voyage.stop, lambda line: out.print(line, soft_wrap=True)):
+        proofs = run_with_progress(app, out, accept=accept, limit=limit)
+    if json:
+        print_document(
+            {
+                "migration": app.migration.id,
+                "name": app.migration.name,
+                "tally": asdict(app.records.tally()),
+                "proofs": [asdict(proof) for proof in proofs],
+            }
+        )
+    return proofs

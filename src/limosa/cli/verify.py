@@ -1,0 +1,29 @@
+"""`limosa verify`: makes every proof again."""
+
+from __future__ import annotations
+
+import typer
+
+from limosa.cli.opening import opened
+from limosa.cli.options import FILE, File, Json
+from limosa.errors import ProofFailed
+
+__all__ = ["verify"]
+
+
+def verify(file: File = FILE, json: Json = False) -> None:
+    """Make every proof again; code 1 where one comes out different."""
+    from dataclasses import asdict
+
+    from limosa.cli.document import print_document
+    from limosa.cli.lines import print_proofs
+    from limosa.cli.terminal import console
+
+    with opened(file) as app:
+        proofs = app.verify()
+        if json:
+            print_document({"migration": app.migration.id, "proofs": [asdict(proof) for proof in proofs]})
+        else:
+            print_proofs(console(), proofs)
+    if any(proof.verdict == "different" for proof in proofs):
+        raise typer.Exit(ProofFailed.exit_code)

@@ -1,0 +1,154 @@
+"""Status: where a migration stands, as seen from any process; changes nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from limosa.control.records import Exceptions, Record, Tally
+from limosa.errors import LimosaError
+from limosa.model.conservation import Conservation
+from limosa.model.operation import Step
+from limosa.model.proof import Proof
+from limosa.ports.store import Progress
+from limosa.steps.verify import conserve
+from limosa.steps.voyage import Voyage
+
+__all__ = ["State", "Status", "status"]
+
+State = Literal[
+    "not begun", "running", "stopped", "verified", "different", "switched", "rolling back", "rolled back", "finished"
+]
+"""``stopped``: begun, not yet verified, and nobody works on it. ``different``: verify found what should not be."""
+
+EVENTS = 5
+"""How many of the last events are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a migration stands at one moment.
+
+    Attributes:
+        step: the last step that was completed; ``plan`` while it has not begun.
+        switched: the new vectors are the application's.
+        at_expand: rows of the filter when capture was armed.
+        tally: counts of the ledger; None while there is none.
+        conservation: counted live; None where it was not asked for or there is nothing to count.
+        rate_per_s: rows a second, by all workers; None where nobody works or there was one look only.
+        building: how far an index build is; None while none runs.
+        exceptions: skipped and dead keys by reason, with examples.
+        events: time, kind and detail, newest first.
+        looked_s: when it was looked, on this process's monotonic clock.
+    """
+
+    id: str
+    name: str
+    shape: str
+    state: State
+    step: Step = "plan"
+    direction: str = "forward"
+    switched: bool = False
+    at_expand: int | None = None
+    tally: Tally | None = None
+    conservation: Conservation | None = None
+    rate_per_s: float | None = None
+    building: Progress | None = None
+    exceptions: tuple[Exceptions, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    events: tuple[tuple[datetime, str, str], ...] = ()
+    looked_s: float = 0.0
+
+    @property
+    def outcomes(self) -> int:
+        """Rows that have an outcome in the ledger."""
+        return self.tally.done + self.tally.skipped + self.tally.dead if self.tally is not None else 0
+
+    @property
+    def processes(self) -> int:
+        """Processes of limosa that work in this database now."""
+        return self.tally.processes if self.tally is not None else 0
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a key is lost or a proof came out different, else 0."""
+        lost = self.conservation is not None and not self.conservation.proved
+        return 1 if lost or self.state == "different" else 0
+
+
+def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) -> Status:
+    """One look.
+
+    Args:
+        before: an earlier look, from which on the rate is taken.
+        count: whether to count the conservation line; that reads every key of the table.
+
+    Raises:
+        Transient: the database does not answer.
+    """
+    record = voyage.records.get()
+    if record is None:
+        return _not_begun(voyage, "not begun", ())
+    events = tuple(voyage.records.events(EVENTS))
+    if not record.active and record.step != "finish":
+        return _not_begun(voyage, "rolled back", events)
+    tally = voyage.records.tally()
+    looked_s = time.monotonic()
+    under_way = record.step == "backfill" and not record.switched
+    return Status(
+        id=record.id,
+        name=record.name,
+        shape=record.shape,
+        state=_state(record, tally),
+        step=record.step,
+        direction=record.direction,
+        switched=record.switched,
+        at_expand=record.at_expand,
+        tally=tally,
+        conservation=_conservation(voyage, record) if count else None,
+        rate_per_s=_rate(before, tally, looked_s),
+        building=voyage.store.runner.progress() if under_way else None,
+        exceptions=tuple(voyage.records.exceptions()),
+        proofs=record.proofs,
+        events=events,
+        looked_s=looked_s,
+    )
+
+
+def _not_begun(voyage: Voyage, state: State, events: tuple[tuple[datetime, str, str], ...]) -> Status:
+    migration = voyage.migration
+    return Status(id=migration.id, name=migration.name, shape=migration.shape, state=state, events=events)
+
+
+def _state(record: Record, tally: Tally) -> State:
+    if record.step == "finish" or record.direction == "back":
+        return "finished" if record.step == "finish" else "rolling back"
+    if tally.processes and not record.switched and record.step != "verify":
+        return "running"
+    if any(proof.verdict == "different" for proof in record.proofs):
+        return "different"
+    if record.switched:
+        return "switched"
+    return "verified" if record.step == "verify" else "stopped"
+
+
+def _rate(before: Status | None, tally: Tally, looked_s: float) -> float | None:
+    if before is None or before.tally is None or not tally.processes or looked_s <= before.looked_s:
+        return None
+    outcomes = tally.done + tally.skipped + tally.dead
+    return max(0, outcomes - before.outcomes) / (looked_s - before.looked_s)
+
+
+def _conservation(voyage: Voyage, record: Record) -> Conservation | None:
+    if record.at_expand is None or record.step == "finish" or record.direction == "back":
+        return None
+    try:
+        return conserve(voyage)
+    except LimosaError:
+        now = voyage.records.get()
+        # Counting goes by the column's name, which a switch, a rollback or a finish changes underneath it.
+        if now is not None and (now.epoch, now.direction, now.step) == (record.epoch, record.direction, record.step):
+            raise
+        return None

@@ -1,0 +1,262 @@
+"""What surrounds a table: keys, grants, dependents, names that are taken, functions; read in one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from limosa.model.migration import Migration
+from limosa.ports.named import named_sql
+from limosa.stores.postgres.catalogue import Dependent, Table, dependents
+from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.indexes import index_relation
+from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["Grants", "KeyColumn", "Room", "Routine", "Stage", "Surroundings", "gather"]
+
+_SQL = named_sql("limosa.stores.postgres", "surroundings")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyColumn:
+    """One key column; ``base`` is the type that its domain, if it has one, stands on."""
+
+    name: str
+    type: str
+    base: str
+    not_null: bool
+    deterministic: bool
+    collation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grants:
+    """What the role may do, as the server answers it."""
+
+    select: bool
+    update: bool
+    schema_usage: bool
+    schema_create: bool
+    extension_usage: bool
+    ledger: bool
+    ledger_owned: bool
+    ledger_owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routine:
+    """A function, procedure or aggregate of the match function's name.
+
+    Attributes:
+        kind: as pg_proc has it: f, p, a or w.
+        types: the input types without modifiers; names: of all arguments, inputs first.
+        answered: the types of the columns that it answers.
+        defaults: how many inputs have a default.
+    """
+
+    schema: str
+    signature: str
+    kind: str
+    returns_set: bool
+    definer: bool
+    defaults: int
+    arguments: str
+    result: str
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+    answered: tuple[str, ...]
+    owned: bool
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the ledger says that this migration stands."""
+
+    name: str
+    active: bool
+    step: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Replication and memory: slots and standbys, and the server's settings in bytes (-1: no limit)."""
+
+    slots: int
+    standbys: int
+    max_slot_wal_keep_bytes: int
+    maintenance_work_bytes: int
+    effective_cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything that the checks look at, beside the table itself.
+
+    Attributes:
+        parents, children: tables from which it inherits, and that inherit from it.
+        indexes: indexes that name the vector column at all: name, unique, method.
+        trigger_bodies: trigger and function whose body names the vector column.
+        taken: names that limosa needs and that are not free.
+        predecessors: views that finished migrations left over the column, each with the functions that read it.
+        bare_types: column to type without modifier.
+        stage: None where the ledger knows nothing of this migration.
+    """
+
+    keys: tuple[KeyColumn, ...]
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    grants: Grants
+    dependents: tuple[Dependent, ...]
+    indexes: tuple[tuple[str, bool, str], ...]
+    trigger_bodies: tuple[tuple[str, str], ...]
+    taken: tuple[str, ...]
+    predecessors: tuple[tuple[Relation, tuple[str, ...]], ...]
+    routines: tuple[Routine, ...]
+    bare_types: dict[str, str]
+    vector_type: str
+    room: Room
+    stage: Stage | None
+
+
+def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> Surroundings:
+    """Looks around in the catalogue; changes nothing."""
+    ids: dict[str, Any] = {"oid": table.oid, "id": scope.id}
+    column = table.require(scope.vector, "the vector column")
+    grants = _grants(tx, table, scope)
+    stage, finished = _ledger(tx, scope, grants)
+    found = dependents(tx, table, column)
+    views = [
+        Relation("limosa", each.name.removeprefix("limosa."))
+        for each in found
+        if each.schema == "limosa" and each.kind == "view" and each.name.rsplit("_", 1)[-1] in finished
+    ]
+    kin = tx.execute(_SQL["inheritance"], ids)
+    escaped = "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in column.name)
+    bodies = tx.execute(_SQL["trigger_bodies"], {**ids, "column": rf"(\m|\"){escaped}(\M|\")"})
+    names = [each.name for each in scope.key]
+    return Surroundings(
+        keys=tuple(_key(row) for row in tx.execute(_SQL["keys"], {**ids, "names": names})),
+        parents=tuple(name for kind, name in kin if kind == "parent"),
+        children=tuple(name for kind, name in kin if kind == "child"),
+        grants=grants,
+        dependents=tuple(each for each in found if not (each.schema == "limosa" and _is_view(each, views))),
+        indexes=tuple(
+            (name, unique or exclusion, method)
+            for name, unique, exclusion, method in tx.execute(
+                _SQL["columns_touched"], {**ids, "attnum": column.number}
+            )
+        ),
+        trigger_bodies=tuple((name, function) for name, function in bodies),
+        taken=_taken(tx, table, scope),
+        predecessors=_predecessors(tx, views),
+        routines=_routines(tx, migration, scope),
+        bare_types=dict(tx.execute(_SQL["bare_types"], ids)),
+        vector_type=str(tx.execute(_SQL["vector_type"], {"schema": scope.extension_schema})[0][0]),
+        room=Room(
+            **dict(
+                zip(
+                    (
+                        "slots",
+                        "standbys",
+                        "max_slot_wal_keep_bytes",
+                        "maintenance_work_bytes",
+                        "effective_cache_bytes",
+                    ),
+                    map(int, tx.execute(_SQL["replication"])[0]),
+                    strict=True,
+                )
+            )
+        ),
+        stage=stage,
+    )
+
+
+def _is_view(dependent: Dependent, views: list[Relation]) -> bool:
+    return any(str(view) == dependent.name for view in views)
+
+
+def _key(row: tuple[Any, ...]) -> KeyColumn:
+    name, kind, base, not_null, deterministic, collation = row
+    return KeyColumn(
+        name=name, type=kind, base=base, not_null=not_null, deterministic=deterministic, collation=collation
+    )
+
+
+def _grants(tx: PostgresTx, table: Table, scope: Scope) -> Grants:
+    names = (
+        "select",
+        "update",
+        "schema_usage",
+        "schema_create",
+        "extension_usage",
+        "ledger",
+        "ledger_owned",
+        "ledger_owner",
+    )
+    asked = {"oid": table.oid, "schema": table.relation.schema, "extension": scope.extension_schema}
+    return Grants(**dict(zip(names, tx.execute(_SQL["grants"], asked)[0], strict=True)))
+
+
+def _ledger(tx: PostgresTx, scope: Scope, grants: Grants) -> tuple[Stage | None, frozenset[str]]:
+    """Where this migration stands, and which ones are finished; asked of the tables, as the role may read them."""
+    if not (grants.ledger and grants.ledger_owned and tx.execute(_SQL["ledger"])[0][0]):
+        return None, frozenset()
+    rows = tx.execute(_SQL["stage"], {"id": scope.id})
+    stage = None
+    if rows:
+        name, active, step, epoch = rows[0]
+        stage = Stage(name=name, active=active, step=step, epoch=epoch)
+    return stage, frozenset(str(row[0]) for row in tx.execute(_SQL["finished"]))
+
+
+def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
+    """Names that the operations will make and that are there already."""
+    if scope.shape == "fill":
+        return ()
+    columns = [name for name in (scope.new(0), scope.old(1)) if table.column(name) is not None]
+    wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
+    asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
+    found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]
+    return (*(f"column {name}" for name in columns), *found)
+
+
+def _predecessors(tx: PostgresTx, views: list[Relation]) -> tuple[tuple[Relation, tuple[str, ...]], ...]:
+    if not views:
+        return ()
+    rows = tx.execute(_SQL["readers"], {"views": [view.sql for view in views]})
+    return tuple((view, tuple(f"{row[1]}.{row[2]}" for row in rows if row[3] == view.sql)) for view in views)
+
+
+def _routines(tx: PostgresTx, migration: Migration, scope: Scope) -> tuple[Routine, ...]:
+    """Everything of the match function's name: in its schema, else in the table's, else where the search_path finds it."""
+    if migration.match is None or scope.shape == "fill":
+        return ()
+    schema, name = parse_relation(migration.match.function)
+    rows = tx.execute(_SQL["routines"], {"schema": schema or scope.relation.schema, "name": name})
+    if not rows and schema is None:
+        rows = tx.execute(_SQL["routines"], {"schema": None, "name": name})
+    return tuple(_routine(row) for row in rows)
+
+
+def _routine(row: tuple[Any, ...]) -> Routine:
+    schema, signature, kind, returns_set, definer, defaults, arguments, result, types, names, answered, owned, owner = (
+        row
+    )
+    return Routine(
+        schema=schema,
+        signature=signature,
+        kind=kind,
+        returns_set=returns_set,
+        definer=definer,
+        defaults=defaults,
+        arguments=arguments,
+        result=result,
+        types=tuple(types),
+        names=tuple(names),
+        answered=tuple(answered),
+        owned=owned,
+        owner=owner,
+    )

@@ -1,0 +1,87 @@
+"""SIGKILL at every commit point, before the commit is sent and before its answer is heard."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.crash.proxy import Proxy
+from tests.crash.world import World, dump, make_table, start_driver
+from tests.providers.openai_server import OpenAIServer
+
+FORWARD = "run,cutover,run,finish"
+BACK = "run,cutover,rollback"
+
+
+def _proxied(proxy: Proxy, url: str) -> str:
+    parts = urlsplit(url)
+    host, port = proxy.address
+    return parts._replace(netloc=f"{parts.username}:{parts.password}@{host}:{port}").geturl()
+
+
+def _is(wanted: str, label: str, number: int) -> bool:
+    return label == wanted
+
+
+def _proxy(url: str) -> Proxy:
+    info = psycopg.conninfo.conninfo_to_dict(url)
+    return Proxy(str(info["host"]), int(info["port"] or 5432))
+
+
+def _drive(world: World, verbs: str, proxy: Proxy) -> tuple[int | None, str]:
+    process = start_driver(world, verbs, url=_proxied(proxy, world.url))
+    proxy.victim = process.pid
+    process.join(120)
+    proxy.close()
+    code = process.exitcode
+    process.close()
+    return code, world.output.read_text()
+
+
+def _resume(world: World, verbs: str) -> None:
+    """The same verbs from the beginning, as a person would type them again."""
+    process = start_driver(world, verbs, url=world.url)
+    process.join(120)
+    assert process.exitcode == 0, world.output.read_text()
+    process.close()
+
+
+def _fresh(url: str, folder: Path, provider: OpenAIServer) -> World:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS limosa CASCADE")
+        connection.execute("DROP TABLE IF EXISTS docs CASCADE")
+        connection.execute("DROP FUNCTION IF EXISTS match_docs(vector, double precision, integer)")
+    return make_table(url, folder, provider_url=provider.base_url)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "before-its-answer"])
+@pytest.mark.parametrize("verbs", [FORWARD, BACK], ids=["forward", "back"])
+def test_a_kill_at_every_commit_point_changes_nothing(
+    database: str, tmp_path: Path, openai_server: OpenAIServer, verbs: str, after: bool
+) -> None:
+    world = _fresh(database, tmp_path, openai_server)
+    untouched = dump(database)
+    quiet = _proxy(database)
+    code, output = _drive(world, verbs, quiet)
+    assert code == 0, output
+    expected = dump(database)
+    assert (expected == untouched) == (verbs == BACK)
+    points = list(dict.fromkeys(quiet.labels))
+    assert len(points) > 15
+    wrong: list[str] = []
+    for label in points:
+        world = _fresh(database, tmp_path, openai_server)
+        proxy = _proxy(database)
+        proxy.kill_at, proxy.after = partial(_is, label), after
+        _drive(world, verbs, proxy)
+        if proxy.killed != label:
+            wrong.append(f"not reached: {label}")
+        _resume(world, verbs)
+        if dump(database) != expected:
+            wrong.append(f"different: {label}")
+    assert not wrong, "\n".join(wrong)

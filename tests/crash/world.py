@@ -1,0 +1,102 @@
+"""The table that is migrated and killed, and what must be equal in the end."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import psycopg
+
+from limosa.stores.postgres.embedded import programs
+from tests.crash.driver import main
+
+__all__ = ["World", "dump", "make_table", "start_driver"]
+
+TABLE = """
+CREATE TABLE docs (id bigint PRIMARY KEY, title text, body text, embedding vector(6), note text DEFAULT 'kept');
+INSERT INTO docs (id, title, body, embedding)
+SELECT i, CASE WHEN i % 10 <> 0 THEN 'title ' || i END, CASE WHEN i % 5 <> 0 THEN 'body ' || i END,
+    ARRAY[i, 1, 2, 3, 4, 5]::vector
+FROM generate_series(1, {rows}) AS i;
+CREATE INDEX docs_embedding_idx ON docs USING hnsw (embedding vector_cosine_ops);
+CREATE FUNCTION match_docs(query_embedding vector, match_threshold double precision, match_count integer)
+RETURNS TABLE(id bigint, similarity double precision) LANGUAGE sql STABLE AS $$
+    SELECT d.id, 1 - (d.embedding <=> query_embedding) FROM docs d
+    WHERE 1 - (d.embedding <=> query_embedding) > match_threshold
+    ORDER BY d.embedding <=> query_embedding LIMIT match_count
+$$;
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """A job file for the driver, whose store is whatever LIMOSA_CRASH_URL says."""
+
+    job: Path
+    url: str
+
+    @property
+    def output(self) -> Path:
+        return self.job.with_suffix(".out")
+
+
+def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16) -> World:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLE.replace("{rows}", str(rows)))
+
+    def space(model: str, dimensions: int) -> dict[str, object]:
+        return {"provider": "openai", "model": model, "dimensions": dimensions, "base_url": provider_url}
+
+    job = folder / "job.json"
+    job.write_text(
+        json.dumps(
+            {
+                "name": "crash",
+                "source": {
+                    "store": "env:LIMOSA_CRASH_URL",
+                    "table": "docs",
+                    "key": "id",
+                    "text": ["title", "body"],
+                    "vector": "embedding",
+                    "space": space("old", 6),
+                },
+                "target": {"space": space("new", 8), "match": {"function": "match_docs", "returns": ["id"]}},
+                "backfill": {"batch_rows": batch_rows},
+            }
+        )
+    )
+    return World(job, url)
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+# Each process is a fork of one that has imported everything: a real process, up in milliseconds.
+_FORKS.set_forkserver_preload(["tests.crash.driver", "limosa.embedders.openai", "limosa.stores.postgres.store"])
+
+
+# Python 3.11's fork server does not hand sys.path on to what it imports beforehand.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+
+
+def start_driver(world: World, verbs: str, *, url: str) -> ForkServerProcess:
+    """The driver in a process of its own, which sees the database at ``url``; its output is in ``world.output``."""
+    process = _FORKS.Process(target=main, args=(str(world.job), verbs, url, str(world.output)))
+    process.start()
+    return process
+
+
+def dump(url: str) -> str:
+    """Schema without limosa's own, and every row in key order."""
+    schema = subprocess.run(
+        [str(programs(18) / "pg_dump"), "--schema-only", "--exclude-schema=limosa", "--restrict-key=limosa", url],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT d::text FROM docs AS d ORDER BY id").fetchall()
+    return "\n".join([schema, *(row[0] for row in rows)])
