@@ -11,6 +11,7 @@ from limosa import flow
 from limosa.backfill.meter import Meter
 from limosa.config import load, resolve
 from limosa.control.records import Record, Records
+from limosa.control.script import PlanScript
 from limosa.embedders.find import find
 from limosa.errors import Refused
 from limosa.model.batch import Key
@@ -18,6 +19,7 @@ from limosa.model.migration import Migration
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
 from limosa.plan.build import build_plan
+from limosa.plan.scripts import write_scripts
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import OpenStore, Store
 from limosa.steps.cutover import cutover
@@ -55,17 +57,31 @@ class App:
         """What the ledger remembers."""
         return Records(self.store.begin, self.migration.id)
 
-    def plan(self) -> Plan:
-        """What would be done; changes nothing."""
-        return build_plan(
-            self.migration, self.store.inspect(), old=self.embedder("source"), new=self.embedder("target")
+    def plan(self, *, sql: Path | None = None) -> Plan:
+        """What would be done, or, once it has begun, what was locked then; changes nothing.
+
+        Args:
+            sql: a folder for scripts, up and down; ``run`` recognises what was applied by hand.
+
+        Raises:
+            Refused: scripts are wanted, and the plan refuses.
+        """
+        begun = self._begun()
+        plan = build_plan(
+            self.migration,
+            self.store.inspect(),
+            embedder=self.embedder,
+            locked=begun.operations if begun is not None else (),
         )
+        if sql is not None:
+            write_scripts(plan, sql, PlanScript(self.migration, plan, self.store.place))
+        return plan
 
     def run(self, *, accept: frozenset[str] = frozenset(), limit: int | None = None) -> list[Proof]:
         """Goes on from where the migration stands up to a proved verify.
 
         Args:
-            accept: flags such as ``--accept-reconnect`` that answer the plan's questions.
+            accept: flags such as ``--accept-reconnect`` that answer the plan's questions; ``--yes`` answers all.
             limit: end the backfill after about so many rows.
 
         Raises:
@@ -172,7 +188,7 @@ def _admit(plan: Plan, accept: frozenset[str]) -> None:
             needed="\n".join(check.needed for check in plan.refusals if check.needed),
             do="\n".join(check.do for check in plan.refusals if check.do),
         )
-    open_questions = [check for check in plan.questions if check.flag not in accept]
+    open_questions = [check for check in plan.questions if not accept & {check.flag, "--yes"}]
     if open_questions:
         raise Refused(
             "\n".join(f"{check.name}: {check.said}" for check in open_questions),

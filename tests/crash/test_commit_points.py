@@ -78,10 +78,16 @@ def test_a_kill_at_every_commit_point_changes_nothing(
         world = _fresh(database, tmp_path, openai_server)
         proxy = _proxy(database)
         proxy.kill_at, proxy.after = partial(_is, label), after
+        import time
+
+        t = time.time()
         _drive(world, verbs, proxy)
+        t1 = time.time()
+        print(f"{t1 - t:.2f}", label[:150], flush=True)
         if proxy.killed != label:
             wrong.append(f"not reached: {label}")
         _resume(world, verbs)
+        print(f"   resume {time.time() - t1:.2f}", flush=True)
         if dump(database) != expected:
             wrong.append(f"different: {label}")
     assert not wrong, "\n".join(wrong)

@@ -14,8 +14,9 @@ import psycopg
 
 from limosa.stores.postgres.embedded import programs
 from tests.crash.driver import main
+from tests.providers.openai_server import vector_of
 
-__all__ = ["World", "dump", "make_table", "start_driver"]
+__all__ = ["World", "dump", "fill_table", "make_table", "start_driver"]
 
 TABLE = """
 CREATE TABLE docs (id bigint PRIMARY KEY, title text, body text, embedding vector(6), note text DEFAULT 'kept');
@@ -33,6 +34,16 @@ $$;
 """
 
 
+def fill_table(url: str, *, rows: int) -> None:
+    """``docs`` with the old model's own vectors; every fifth body and tenth title is NULL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLE.replace("{rows}", str(rows)))
+        texts = connection.execute("SELECT id, concat_ws(E'\\n\\n', title, body) FROM docs").fetchall()
+        vectors = [(vector_of(text, model="old", d=6).tolist(), key) for key, text in texts if text]
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.executemany("UPDATE docs SET embedding = %s::real[]::vector WHERE id = %s", vectors)
+
+
 @dataclass(frozen=True)
 class World:
     """A job file for the driver, whose store is whatever LIMOSA_CRASH_URL says."""
@@ -46,8 +57,7 @@ class World:
 
 
 def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16) -> World:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(TABLE.replace("{rows}", str(rows)))
+    fill_table(url, rows=rows)
 
     def space(model: str, dimensions: int) -> dict[str, object]:
         return {"provider": "openai", "model": model, "dimensions": dimensions, "base_url": provider_url}

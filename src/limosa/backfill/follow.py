@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from limosa.backfill.worker import Bench, settle_batch
+from limosa.backfill.worker import Bench, Haul, settle_batch
+from limosa.model.batch import Key
 from limosa.model.chunk import Claim
 
 __all__ = ["drain"]
@@ -22,16 +23,11 @@ def drain(bench: Bench, claim: Claim) -> int:
         changes = bench.store.capture.take(bench.batch_rows)
         if not changes:
             return settled
-        keys = list(dict.fromkeys(change.key for change in changes))
-        rows = ends.source.reread(keys)
+        ids: dict[Key, list[int]] = {}
+        for change in changes:
+            ids.setdefault(change.key, []).append(change.id)
+        rows = ends.source.reread(list(ids))
         found = {row.key for row in rows}
-        settle_batch(
-            bench,
-            claim,
-            ends,
-            rows,
-            changes=[change.id for change in changes],
-            gone=[key for key in keys if key not in found],
-        )
+        settle_batch(bench, claim, ends, Haul(rows=rows, changes=ids, gone=[key for key in ids if key not in found]))
         settled += len(changes)
     return settled

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from limosa.backfill.embedding import Answer, Patience, embed_rows
 from limosa.backfill.meter import Meter
+from limosa.backfill.pace import Stride
 from limosa.errors import Fenced, LimosaError, Refused
-from limosa.model.batch import Key, Row, Written
+from limosa.model.batch import Key, Row, Vectors, Written
 from limosa.model.chunk import Claim, Outcomes
 from limosa.ports.embedder import Embedder
 from limosa.ports.ledger import Ledger
 from limosa.ports.store import Ends, Store
 
-__all__ = ["Bench", "blank", "fill_chunk", "settle_batch"]
+__all__ = ["Bench", "Haul", "blank", "fill_chunk", "settle_batch"]
 
 
 @dataclass(slots=True)
@@ -42,10 +44,12 @@ class Bench:
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
     patience: Patience = field(init=False)
+    stride: Stride = field(init=False)
 
     def __post_init__(self) -> None:
         self.patience = Patience(stop=self.stop)
         self.batch_rows = min(self.batch_rows, self.embedder.limits.batch)
+        self.stride = Stride(self.batch_rows)
 
     def afford(self, rows: Sequence[Row]) -> None:
         """Asks the ledger before money is spent, so that all workers together stay within the budget.
@@ -86,66 +90,122 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
         rows = _read(bench, claim, ends, cursor)
         finished = len(rows) < bench.batch_rows
         cursor = claim.upper if finished else rows[-1].key
-        settle_batch(bench, claim, ends, rows, cursor=cursor, finished=finished)
+        settle_batch(bench, claim, ends, Haul(rows=rows, cursor=cursor, finished=finished))
         if finished:
             return
         if bench.limit is not None and bench.meter.read().rows >= bench.limit:
             bench.stop.set()
 
 
-def settle_batch(
-    bench: Bench,
-    claim: Claim,
-    ends: Ends,
-    rows: Sequence[Row],
-    *,
-    changes: Sequence[int] = (),
-    gone: Sequence[Key] = (),
-    cursor: Key | None = None,
-    finished: bool = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Haul:
+    """Rows of one batch and what is settled with them.
+
+    Attributes:
+        changes: ids of the change rows that each key settles.
+        gone: keys of those that are no longer in the table or the filter.
+        cursor: where the chunk stands afterwards; None for the follower.
+        finished: the chunk is read to its upper edge.
+    """
+
+    rows: Sequence[Row]
+    changes: Mapping[Key, Sequence[int]] = field(default_factory=dict)
+    gone: Sequence[Key] = ()
+    cursor: Key | None = None
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    """What is known of the rows of a haul before they are written."""
+
+    vectors: Vectors
+    places: dict[Key, int]
+    skipped: dict[Key, str]
+    dead: dict[Key, str]
+    tokens: int
+
+
+def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
     """Embeds the rows that need it and commits vectors, outcomes, changes and cursor together.
 
+    One batch is one request to the provider and one or more transactions, each short enough for the
+    application that waits for a row of it.
+
     Raises:
-        Fenced: nothing of the batch was written.
+        Fenced: nothing of what was not committed yet was written.
     """
-    reasons = {row.key: blank(row.text) for row in rows}
-    skipped = [(row.key, why) for row in rows if (why := reasons[row.key]) is not None]
-    wanted = [row for row in rows if reasons[row.key] is None and (bench.fill or not row.filled)]
-    standing = [row.key for row in rows if reasons[row.key] is None and row.filled and not bench.fill]
+    verdicts = _judge(bench, haul.rows)
+    rest, first = list(haul.rows), True
+    while rest or first:
+        size = bench.stride.rows
+        part, rest = rest[:size], rest[size:]
+        last, gone = not rest, haul.gone if first else ()
+        slice_ = Haul(
+            rows=part,
+            changes={key: haul.changes.get(key, ()) for key in [*(row.key for row in part), *gone]},
+            gone=gone,
+            cursor=haul.cursor if last else (part[-1].key if haul.cursor is not None else None),
+            finished=haul.finished and last,
+        )
+        _commit(bench, claim, ends, slice_, verdicts, tokens=verdicts.tokens if first else 0)
+        first = False
+
+
+def _judge(bench: Bench, rows: Sequence[Row]) -> _Verdicts:
+    skipped = {row.key: why for row in rows if (why := blank(row.text)) is not None}
+    # A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
+    wanted = [row for row in rows if row.key not in skipped and (bench.fill or not row.filled)]
     answer = _embed(bench, wanted)
-    cost_usd = answer.tokens * bench.usd_per_token
-    good = [wanted[i] for i in answer.good]
-    target = ends.target
-    with target.begin() as tx:
+    return _Verdicts(
+        vectors=answer.vectors,
+        places={wanted[i].key: place for place, i in enumerate(answer.good)},
+        skipped=skipped,
+        dead={wanted[i].key: why for i, why in answer.dead},
+        tokens=answer.tokens,
+    )
+
+
+def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdicts, *, tokens: int) -> None:
+    good = [row for row in haul.rows if row.key in verdicts.places]
+    cost_usd = tokens * bench.usd_per_token
+    started = time.monotonic()
+    with ends.target.begin() as tx:
         bench.ledger.fence(claim, tx)
-        written = target.write(good, answer.vectors, tx) if good else Written(())
-        landed = [good[i].key for i in written.landed]
+        written = Written(())
+        if good:
+            written = ends.target.write(good, verdicts.vectors[[verdicts.places[row.key] for row in good]], tx)
+        landed = [good[i] for i in written.landed]
         moved = [good[i].key for i in written.moved]
-        dead = [(wanted[i].key, why) for i, why in answer.dead] + [(good[i].key, why) for i, why in written.rejected]
-        if bench.fill or claim.epoch % 2:
-            bench.ledger.touch([good[i].key for i in written.landed if not (bench.fill and good[i].filled)], tx)
-        bench.store.capture.settle(changes, tx)
-        bench.store.capture.note(moved, tx)
         outcomes = Outcomes(
-            done=[*landed, *standing],
-            skipped=skipped,
-            dead=dead,
-            gone=[*gone, *moved],
-            cursor=cursor,
-            finished=finished,
-            tokens=answer.tokens,
+            done=[row.key for row in landed] + [row.key for row in haul.rows if _stands(row, verdicts)],
+            skipped=[(row.key, verdicts.skipped[row.key]) for row in haul.rows if row.key in verdicts.skipped],
+            dead=[(row.key, verdicts.dead[row.key]) for row in haul.rows if row.key in verdicts.dead]
+            + [(good[i].key, why) for i, why in written.rejected],
+            gone=[*haul.gone, *moved],
+            cursor=haul.cursor,
+            finished=haul.finished,
+            tokens=tokens,
             cost_usd=cost_usd,
         )
+        if bench.fill or claim.epoch % 2:
+            bench.ledger.touch([row.key for row in landed if not (bench.fill and row.filled)], tx)
+        bench.store.capture.settle([number for ids in haul.changes.values() for number in ids], tx)
+        bench.store.capture.note(moved, tx)
         bench.ledger.settle(claim, outcomes, tx)
+    bench.stride.took(len(good), time.monotonic() - started)
     bench.meter.add(
         done=len(landed),
-        skipped=len(skipped),
-        dead=len(dead),
+        skipped=len(outcomes.skipped),
+        dead=len(outcomes.dead),
         moved=len(moved),
-        tokens=answer.tokens,
+        tokens=tokens,
         cost_usd=cost_usd,
     )
+
+
+def _stands(row: Row, verdicts: _Verdicts) -> bool:
+    return row.key not in verdicts.places and row.key not in verdicts.skipped and row.key not in verdicts.dead
 
 
 def _embed(bench: Bench, rows: Sequence[Row]) -> Answer:

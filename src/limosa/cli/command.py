@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
+from limosa.cli.options import with_file
 from limosa.errors import LimosaError
 
 __all__ = ["Command", "print_error"]
@@ -46,7 +46,7 @@ class Command(TyperCommand):
             raise typer.Exit(WORLD_FAILED) from error
 
 
-def print_error(error: LimosaError, *, file: object = None, as_json: bool = False) -> None:
+def print_error(error: LimosaError, *, file: Path | None = None, as_json: bool = False) -> None:
     """What is so, what was needed and what to do, on standard error; with ``as_json`` on standard output too.
 
     Args:
@@ -67,16 +67,10 @@ def print_error(error: LimosaError, *, file: object = None, as_json: bool = Fals
         print_document(error_document(named))
 
 
-def _named(error: LimosaError, file: object) -> LimosaError:
+def _named(error: LimosaError, file: Path | None) -> LimosaError:
     if file is None:
         return error
-    called = shlex.quote(str(file))
-    said = [re.sub(r"\b(limosa \w+) FILE\b", rf"\1 {_literal(called)}", part) for part in (error.needed, error.do)]
-    return type(error)(error.what, needed=said[0], do=said[1])
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", r"\\")
+    return type(error)(error.what, needed=with_file(error.needed, file), do=with_file(error.do, file))
 
 
 def _is_usage(error: Exception) -> bool:

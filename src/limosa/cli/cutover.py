@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
-from limosa.cli.options import FILE, File, Yes
+from limosa.cli.options import FILE, File, Yes, with_file
 
 __all__ = ["cutover"]
 
@@ -12,10 +12,11 @@ __all__ = ["cutover"]
 def cutover(file: File = FILE, yes: Yes = False) -> None:
     """Make the new vectors the application's."""
     from limosa.cli.amounts import rows
+    from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
 
     out = console()
-    with opened(file, say=lambda line: out.print(line, soft_wrap=True)) as app:
+    with opened(file, say=lambda line: print_line(out, "cutover", line)) as app:
         record = app.voyage.record()
         if record.switched or record.step == "finish":
             out.print("The new vectors are the application's already.")
@@ -26,5 +27,8 @@ def cutover(file: File = FILE, yes: Yes = False) -> None:
             require_consent(f"Make {space.title} the vectors of {place.table}.{place.vector}?", yes=yes)
         left = app.cutover()
     if left:
-        out.print(f"{rows(left)} changes were outstanding; limosa run {file} embeds them.", soft_wrap=True)
-    out.print(f"Done. limosa rollback {file} goes back, limosa finish {file} drops the old vectors.", soft_wrap=True)
+        out.print(
+            with_file(f"{rows(left)} changes were outstanding; limosa run FILE embeds them.", file), soft_wrap=True
+        )
+    done = "Done. limosa rollback FILE goes back, limosa finish FILE drops the old vectors."
+    out.print(with_file(done, file), soft_wrap=True)

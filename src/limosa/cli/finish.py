@@ -11,10 +11,11 @@ __all__ = ["finish"]
 
 def finish(file: File = FILE, yes: Yes = False) -> None:
     """Drop the old vectors; there is no way back from it."""
+    from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
 
     out = console()
-    with opened(file, say=lambda line: out.print(line, soft_wrap=True)) as app:
+    with opened(file, say=lambda line: print_line(out, "finish", line)) as app:
         record = app.voyage.record()
         if record.step == "finish":
             out.print("The migration is finished already.")

@@ -22,10 +22,10 @@ Sql = Annotated[Path | None, typer.Option("--sql", metavar="DIR", help="Write th
 def plan(file: File = FILE, sql: Sql = None, json: Json = False) -> None:
     """Say what would be done: checks, cost, time, operations."""
     with opened(file) as app:
-        show_plan(app, json=json, sql=sql)
+        show_plan(app, file, json=json, sql=sql)
 
 
-def show_plan(app: App, *, json: bool, sql: Path | None = None) -> None:
+def show_plan(app: App, file: Path, *, json: bool, sql: Path | None = None) -> None:
     """Prints the plan.
 
     Args:
@@ -38,20 +38,15 @@ def show_plan(app: App, *, json: bool, sql: Path | None = None) -> None:
     from limosa.cli.pages.plan import print_plan
     from limosa.cli.terminal import console
 
-    found = app.plan()
-    written: list[Path] = []
-    if sql is not None:
-        from limosa.plan.scripts import write_scripts
-
-        written = write_scripts(found, sql)
+    found = app.plan(sql=sql)
     if json:
         from dataclasses import asdict
 
-        print_document({**asdict(found), "hash": found.hash, "scripts": [str(path) for path in written]})
+        print_document({**asdict(found), "hash": found.hash, "scripts": str(sql) if sql is not None else None})
     else:
         out = console()
-        print_plan(out, found, app.migration, destination=app.embedder("target").destination)
-        for path in written:
-            out.print(f"written: {path}", soft_wrap=True)
+        print_plan(out, found, app.migration, file=file)
+        if sql is not None:
+            out.print(f"The scripts are in {sql}.", soft_wrap=True)
     if found.refusals:
         raise typer.Exit(Refused.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,14 +58,14 @@ def show_progress(app: App, console: Console) -> Iterator[Ticker]:
     """Shows what the app does while the block runs: what it says, and a bar where a terminal is."""
     watch, voyage = Watch(app), app.voyage
 
+    painter = _Bar(console) if console.is_terminal and not console.is_dumb_terminal else _Lines(console)
+
     def say(line: str) -> None:
-        if not watch.step_of(line):
-            with suppress(LimosaError):
-                watch.look()
+        with suppress(LimosaError):
+            painter.sum_up(watch.look())
         print_line(console, watch.step_of(line), line)
 
     told, voyage.say = voyage.say, say
-    painter = _Bar(console) if console.is_terminal and not console.is_dumb_terminal else _Lines(console)
     try:
         with painter, Ticker(watch, painter.paint, painter.pause_s) as ticker:
             yield ticker
@@ -80,7 +81,8 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._began: tuple[float, Look] | None = None
-        self._last = Look(phase="plan")
+        # Lines are said in the run's thread, looks are painted in the ticker's.
+        self._guard = threading.Lock()
 
     def __enter__(self) -> _Lines:
         return self
@@ -96,16 +98,15 @@ class _Lines:
 
     def sum_up(self, look: Look) -> None:
         """Says once what was filled, when the next step begins."""
-        if look.phase == "backfill" and self._began is None:
-            self._began = (time.monotonic(), look)
-        elif look.phase != "backfill" and self._began is not None:
-            since_s, first = self._began
-            took_s = time.monotonic() - since_s
-            filled = max(look.done, self._last.done) - first.done
+        with self._guard:
+            if look.phase == "backfill":
+                self._began = self._began or (time.monotonic(), look)
+                return
+            began, self._began = self._began, None
+        if began is not None:
+            took_s, filled = time.monotonic() - began[0], look.filled - began[1].filled
             said = f"{rows(filled)} rows in {duration(took_s)}, {rows(filled / max(took_s, 0.1))} rows a second"
-            print_line(self.console, "backfill", said + _spent(max(look.cost_usd, self._last.cost_usd)))
-            self._began = None
-        self._last = look
+            print_line(self.console, "backfill", said + _spent(look.cost_usd))
 
 
 class _Bar(_Lines):
@@ -149,8 +150,8 @@ def _bar(console: Console) -> Progress:
 def _of(look: Look) -> str:
     """What a look says, short enough to leave room for a bar in 80 columns."""
     if look.phase == "index":
-        done = f" {look.done / look.total:.0%}" if look.total else ""
-        return f"{look.detail}{done}"
+        done = f", {look.done / look.total:.0%}" if look.total else f", {rows(look.done)}" if look.done else ""
+        return look.detail + done
     if look.total is None:
         return f"{rows(look.changes)} changes wait" if look.changes else ""
     parts = [f"{rows(look.done)} of {rows(look.total)}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from limosa.cli.opening import opened
-from limosa.cli.options import FILE, File
+from limosa.cli.options import FILE, File, with_file
 
 __all__ = ["retry"]
 
@@ -15,5 +15,9 @@ def retry(file: File = FILE) -> None:
 
     with opened(file) as app:
         count = app.retry()
-    said = f"{rows(count)} dead rows are queued; limosa run {file} embeds them." if count else "No row is dead."
+    said = (
+        with_file(f"Dead rows queued: {rows(count)}. limosa run FILE embeds them.", file)
+        if count
+        else "No row is dead."
+    )
     console().print(said, soft_wrap=True)

@@ -16,7 +16,7 @@ def rollback(file: File = FILE, yes: Yes = False) -> None:
     from limosa.cli.terminal import console
 
     out = console()
-    with opened(file, say=lambda line: out.print(line, soft_wrap=True)) as app:
+    with opened(file, say=lambda line: print_line(out, "rollback", line)) as app:
         record = app.voyage.record()
         if record.step != "finish":
             what = "switch back to the old vectors, and drop" if record.switched else "drop"

@@ -50,7 +50,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         if dry_run:
             from limosa.cli.plan import show_plan
 
-            show_plan(app, json=json)
+            show_plan(app, file, json=json)
             return
         proofs = _run(app, frozenset(flag for flag, wanted in given.items() if wanted), limit=limit, json=json)
         if any(proof.verdict == "different" for proof in proofs):

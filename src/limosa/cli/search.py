@@ -13,7 +13,7 @@ from limosa.errors import Refused
 __all__ = ["search"]
 
 Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="What to search for.", show_default=False)]
-K = Annotated[int, typer.Option("--k", metavar="K", min=1, max=1000, help="How many rows on each side.")]
+K = Annotated[int, typer.Option("--k", metavar="K", min=1, max=1000, help="How many rows, or pairs, of each side.")]
 Duplicates = Annotated[
     float | None,
     typer.Option("--duplicates", metavar="T", min=-1, max=1, help="List pairs more similar than T, instead."),
@@ -25,16 +25,17 @@ def search(file: File = FILE, text: Text = None, k: K = 10, duplicates: Duplicat
     from dataclasses import asdict
 
     from limosa.cli.document import print_document
-    from limosa.cli.pages.search import print_found
+    from limosa.cli.pages.search import print_duplicates, print_found
     from limosa.cli.terminal import console
-    from limosa.steps.search import search as look
 
     if text is None and duplicates is None:
         raise Refused("There is nothing to search for.", needed="A text.", do='limosa search FILE "some text"')
     with opened(file) as app:
-        if text is not None:
-            found = look(app.voyage, text, k=k)
+        pairs = app.duplicates(threshold=duplicates, limit=k) if duplicates is not None else []
+        found = app.search(text, k=k) if text is not None and duplicates is None else []
     if json:
-        print_document({"text": text, "sides": [asdict(each) for each in found]})
+        print_document({"sides": [*map(asdict, found), *map(asdict, pairs)]})
+    elif duplicates is not None:
+        print_duplicates(console(), pairs)
     else:
         print_found(console(), found)

@@ -96,7 +96,7 @@ def _watch_live(app: App, file: Path, out: Console) -> None:
     with Live(console=out, auto_refresh=False) as live:
         for found in _looks(app):
             with out.capture() as page:
-                print_status(out, found, file=str(file))
+                print_status(out, found, file=file)
             live.update(Text.from_ansi(page.get()), refresh=True)
 
 
@@ -108,7 +108,7 @@ def _show(found: Status, file: Path, *, json: bool, lines: bool = False) -> None
     from limosa.cli.terminal import console
 
     if not json:
-        print_status(console(), found, file=str(file))
+        print_status(console(), found, file=file)
         return
     document = asdict(found)
     document.pop("looked_s")
@@ -127,7 +127,7 @@ def _list_failed(app: App, file: Path, *, json: bool) -> None:
     begun = app.records.ready()
     exceptions = app.records.exceptions() if begun else []
     if not json:
-        print_failed(console(), exceptions, file=str(file))
+        print_failed(console(), exceptions, file=file)
         return
     letters = app.records.dead_letters() if begun else []
     print_document({"reasons": [asdict(each) for each in exceptions], "dead": [asdict(each) for each in letters]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Look:
         rate_per_s: rows a second lately, by all workers; None while it is not known.
         detail: what the store says of it, as the phase of an index build.
         changes: changes of the application that wait.
+        filled: rows that have an outcome, in whatever phase.
     """
 
     phase: str
@@ -39,6 +40,7 @@ class Look:
     cost_usd: float = 0.0
     changes: int = 0
     detail: str = ""
+    filled: int = 0
 
     @property
     def left_s(self) -> float | None:
@@ -66,35 +68,25 @@ class Watch:
         if record is None or not (record.active or record.step == "finish"):
             return Look(phase="plan")
         self.titles = {operation.title: operation.step for operation in record.operations}
-        phase = "catch up" if record.switched else _NEXT.get(record.step, "catch up")
-        if phase == "index":
-            return self._index()
-        return self._rows(phase, record)
+        return self._of(record)
 
     def step_of(self, line: str) -> str:
         """The step of the operation that a line speaks of; empty where it speaks of none."""
         return next((step for title, step in self.titles.items() if title in line), "")
 
-    def _index(self) -> Look:
-        progress = self.app.store.runner.progress()
-        if progress is None:
-            return Look(phase="index")
-        return Look(phase="index", done=progress.done, total=progress.total or None, detail=progress.phase)
-
-    def _rows(self, phase: str, record: Record) -> Look:
+    def _of(self, record: Record) -> Look:
+        phase = "catch up" if record.switched else _NEXT.get(record.step, "catch up")
         tally = self.app.records.tally()
-        done = tally.done + tally.skipped + tally.dead
-        filling = phase == "backfill"
-        # Rows that appeared meanwhile are counted too; the bar must not pass its end.
-        total = max(record.at_expand, done) if filling and record.at_expand is not None else None
-        return Look(
-            phase=phase,
-            done=done,
-            total=total,
-            rate_per_s=self._rate(done) if filling else None,
-            cost_usd=tally.cost_usd,
-            changes=tally.changes,
-        )
+        filled = tally.done + tally.skipped + tally.dead
+        look = Look(phase=phase, cost_usd=tally.cost_usd, changes=tally.changes, filled=filled)
+        if phase == "index" and (progress := self.app.store.runner.progress()) is not None:
+            # A total that has been passed was an estimate, and says nothing any more.
+            total = progress.total if progress.total >= progress.done else None
+            return replace(look, done=progress.done, total=total or None, detail=progress.phase)
+        if phase == "backfill" and record.at_expand is not None:
+            # Rows that appeared meanwhile are counted too; the bar must not pass its end.
+            return replace(look, done=filled, total=max(record.at_expand, filled), rate_per_s=self._rate(filled))
+        return look
 
     def _rate(self, done: int) -> float | None:
         now_s = time.monotonic()

@@ -33,12 +33,14 @@ class Record:
         direction: ``forward``, or ``back`` while a rollback is under way.
         active: the migration still holds its place.
         epoch: odd while the new vectors are the application's.
+        job: digest of the file with which the migration began.
         operations: the operations of the locked plan.
     """
 
     id: str
     name: str
     shape: str
+    job: str
     plan_hash: str
     operations: tuple[Operation, ...]
     step: Step
@@ -135,6 +137,7 @@ class Records:
             "name": migration.name,
             "place": place,
             "shape": plan.shape,
+            "job": migration.digest,
             "plan_hash": plan.hash,
             "plan": document,
         }
@@ -255,11 +258,12 @@ class Records:
 
 
 def _record(row: tuple[Any, ...]) -> Record:
-    number, name, shape, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows = row
+    number, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows = row
     return Record(
         id=number,
         name=name,
         shape=shape,
+        job=job,
         plan_hash=plan_hash,
         operations=tuple(_operation(item) for item in json.loads(plan)["operations"]),
         step=step,

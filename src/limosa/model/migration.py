@@ -92,6 +92,13 @@ class Migration:
         return "fill" if self.source.space.fingerprint == self.target.space.fingerprint else "upgrade"
 
     @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits over what is to be done: not over pace, money, or who answers where."""
+        sides = [(side.place, side.space.fingerprint) for side in (self.source, self.target)]
+        text = repr((self.name, sides, self.layout, self.index, self.match))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
     def id(self) -> str:
         """Eight hexadecimal digits that stay the same for this job on this table.
 

@@ -26,6 +26,7 @@ class Operation:
         probe: a query that answers one row with one boolean: does the change stand?
         lock: the strongest lock wanted, in the store's words; empty for none.
         transactional: whether ``do`` runs in one transaction together with the ledger's note.
+        each: every statement runs in a short transaction of its own; all of them may be repeated.
         settings: session settings wanted while ``do`` runs, put back after it.
         busy: a query that answers true while some session still carries the operation out; it is
             waited for instead of done again.
@@ -41,6 +42,7 @@ class Operation:
     probe: str = "SELECT false"
     lock: str = ""
     transactional: bool = True
+    each: bool = False
     settings: tuple[tuple[str, str], ...] = ()
     busy: str = ""
     clear: tuple[str, ...] = ()

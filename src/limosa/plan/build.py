@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from limosa.model.migration import Migration
+from limosa.model.operation import Operation
 from limosa.model.plan import Plan
+from limosa.plan.estimates import estimates, slow_checks
+from limosa.plan.models import new_model_checks, old_model_checks, sent_checks, space_checks
+from limosa.plan.money import bill, budget_checks
+from limosa.plan.probe import probe
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import Facts
 
 __all__ = ["build_plan"]
 
+PROBE_ROWS = 32
+"""Texts of the timed probe call, at most a batch: enough to time, too few to cost anything."""
 
-def build_plan(migration: Migration, facts: Facts, *, old: Embedder, new: Embedder) -> Plan:
-    """What will be done, with checks, counts, estimates and the very operations that the flow runs."""
+
+def build_plan(
+    migration: Migration,
+    facts: Facts,
+    *,
+    embedder: Callable[[str], Embedder],
+    locked: tuple[Operation, ...] = (),
+) -> Plan:
+    """What will be done, with checks, counts, estimates and the very operations that the flow runs.
+
+    Both models are called with a few of the sampled texts.
+
+    Args:
+        embedder: opens the embedder of ``source`` or ``target``; what it raises becomes a check.
+        locked: the operations of a migration that has begun; they stay what they were.
+    """
+    most = min(PROBE_ROWS, migration.backfill.batch_rows)
+    new = probe(lambda: embedder("target"), facts.texts, most=most)
+    checks = [*facts.checks, *new_model_checks(migration, new)]
+    old = None
+    if migration.shape == "upgrade":
+        # One text is enough to see that it answers; the sampled rows below tell the rest.
+        old = probe(lambda: embedder("source"), facts.stored_texts, most=1)
+        checks += old_model_checks(migration, old)
+    source = old if old is not None else new
+    if source.embedder is not None and source.error is None:
+        checks += space_checks(migration, source.embedder, facts.stored_texts, facts.stored_vectors)
+    cost = bill(
+        rows=facts.counts.get("to_embed", 0),
+        characters=facts.characters,
+        per_token=new.characters_per_token if facts.texts else None,
+        price=new.embedder.price if new.embedder is not None else None,
+    )
+    estimated = estimates(migration, facts, new, old, cost)
+    if new.embedder is not None:
+        checks += budget_checks(migration, cost)
+    checks += sent_checks(migration, new.embedder) + slow_checks(estimated)
+    order = ("refused", "accept", "note", "ok")
     return Plan(
         migration=migration.id,
         name=migration.name,
         shape=migration.shape,
         counts=facts.counts,
-        estimates={},
-        checks=facts.checks,
-        operations=facts.operations,
+        estimates=estimated,
+        checks=tuple(sorted(checks, key=lambda check: order.index(check.verdict))),
+        operations=locked or facts.operations,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from limosa.model.batch import Key
+from limosa.model.batch import Key, Vectors
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
@@ -46,12 +46,16 @@ class Facts:
 
     Attributes:
         checks: what it looked at; refusals among them stop the migration.
-        counts: ``rows`` of the filter, ``with_vector``, ``without_vector``, ``without_text``, ``outside``
-            (rows outside the filter that hold an old vector).
-        sizes: bytes before and after, memory and write-ahead log; every unit rides in the key.
-        texts: a random sample of texts, for tokens and for probe calls.
-        characters: average length of a text, in characters, over that sample.
+        counts: ``rows`` of the filter, of them ``with_vector``, ``without_vector`` and ``without_text``;
+            ``outside`` (rows outside the filter that hold an old vector), ``with_target`` (a vector of the
+            target space stands) and ``to_embed`` (has a text, but no vector of the target space). Empty where
+            this role cannot see the rows.
+        sizes: bytes before and after, memory, write-ahead log, rates and seconds; every unit rides in the key.
+        texts: a sample of texts, for tokens and for probe calls; the same at every call on an unchanged place.
+        characters: average length, in characters, of the texts that are to be embedded.
         operations: the whole way from expand to finish.
+        stored_texts: texts of rows that hold an old vector, as the source makes them.
+        stored_vectors: those vectors, shape (n, d) float32, in the order of ``stored_texts``.
     """
 
     checks: tuple[Check, ...]
@@ -60,6 +64,8 @@ class Facts:
     texts: tuple[str, ...]
     characters: float
     operations: tuple[Operation, ...]
+    stored_texts: tuple[str, ...] = ()
+    stored_vectors: Vectors | None = None
 
 
 class Runner(Protocol):

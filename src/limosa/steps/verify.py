@@ -27,8 +27,8 @@ from limosa.verify.vectors import measure, prove_vectors
 
 __all__ = ["conserve", "verify"]
 
-PATIENCE = Patience(tries=3, longest_s=10.0)
-"""Somebody waits for the proofs: a provider that stays silent is told as such, and verify may be called again."""
+PATIENCE = Patience(tries=1)
+"""Adapters wait out short failures themselves. Somebody waits for the proofs: a longer silence is told as such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,11 @@ class _View:
 
 
 def verify(voyage: Voyage) -> list[Proof]:
-    """Makes every proof; the step is complete when none came out different."""
+    """Makes every proof; the step is complete when none came out different. Safe to call again, after finish too."""
     record = voyage.record()
     proofs = _proofs(voyage, record)
-    voyage.records.set_proofs(proofs)
+    if record.active:
+        voyage.records.set_proofs(proofs)
     if voyage.record().step == "index" and not any(proof.verdict == "different" for proof in proofs):
         voyage.records.set_step("verify")
     return proofs
@@ -76,7 +77,7 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
     proofs = [
         conservation,
         prove_vectors(found, dimensions=space.dimensions),
-        prove_one_space(space, found, classes, canary),
+        prove_one_space(space, found, classes, canary, fill=record.shape == "fill"),
         canary,
         *_index_and_recall(view),
         _match(view),
@@ -89,8 +90,6 @@ def _kept(record: Record) -> Proof:
     last = next((proof for proof in record.proofs if proof.name == "conservation"), None)
     if last is None:
         return Proof(name="conservation", verdict="unchecked", said="the migration is finished; its lists are gone")
-    if last.verdict == "unchecked":
-        return last
     return replace(last, verdict="unchecked", said=f"the migration is finished; counted before that: {last.said}")
 
 

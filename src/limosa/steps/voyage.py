@@ -62,6 +62,12 @@ class Voyage:
                 f"The migration {self.migration.name!r} has not begun, or was rolled back.",
                 do="limosa plan FILE shows what would be done, limosa run FILE begins.",
             )
+        if record.active and record.job != self.migration.digest:
+            raise Refused(
+                f"The file of {self.migration.name!r} is not the one with which the migration began.",
+                needed="The same place, spaces, index and match function until it is finished.",
+                do="Put the file back as it was; or roll back with that file and begin anew.",
+            )
         return record
 
     def ledger(self, *, direction: str = "forward") -> ChunkLedger:

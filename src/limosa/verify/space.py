@@ -10,11 +10,11 @@ from limosa.ports.evidence import Measured
 __all__ = ["prove_one_space"]
 
 
-def prove_one_space(space: Space, found: Measured, classes: Conservation | None, canary: Proof) -> Proof:
+def prove_one_space(space: Space, found: Measured, classes: Conservation | None, canary: Proof, *, fill: bool) -> Proof:
     """Different where the canary is, where sizes are mixed, or where a vector stands that nobody vouches for.
 
-    Nobody vouches for a vector in a row that the ledger lists as dead or skipped. Rows outside the
-    filter are told and not judged: in a fill they are the user's own, after a change they are leftovers.
+    Nobody vouches for a vector in a row that the ledger lists as dead or skipped. In a fill that is
+    told and not judged, as are rows outside the filter: those vectors are the user's own.
 
     Args:
         classes: None where the ledger's lists are gone, after finish.
@@ -32,7 +32,7 @@ def prove_one_space(space: Space, found: Measured, classes: Conservation | None,
     wrong: list[str] = []
     if found.wrong_size:
         wrong.append(f"{found.wrong_size:,} vectors have another size")
-    if found.excepted:
+    if found.excepted and not fill:
         wrong.append(f"{found.excepted:,} vectors stand in rows that the ledger lists as dead or skipped")
     if canary.verdict == "different":
         wrong.append("the canary found vectors that the model does not give")

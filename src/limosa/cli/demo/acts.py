@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from itertools import zip_longest
 
-from limosa.cli.amounts import in_words, rows
+from limosa.cli.amounts import in_words, label, money, rows
 from limosa.cli.demo.evidence import Checked, State, check_vectors, clock, kept, look, matches
 from limosa.cli.demo.scene import Scene
 from limosa.cli.demo.stage import ANSWERS, FILE, SEARCHERS, SEARCHES_PER_S, WRITES_PER_S
+from limosa.cli.lines import print_line
 from limosa.model.operation import STEPS
 
 __all__ = ["calm", "fill", "once_more", "plan", "there_and_back"]
@@ -29,7 +30,7 @@ def calm(scene: Scene) -> None:
     known = scene.beside.start()
     page.say(
         f"{WRITES_PER_S} writes and {SEARCHES_PER_S} searches a second over {1 + SEARCHERS} connections,"
-        f" on {rows(known)} rows, for {in_words('calm_s', scene.calm_s)}"
+        f" on {rows(known)} rows, for {scene.calm_s:g} s"
     )
     with scene.phase("alone"):
         time.sleep(scene.calm_s)
@@ -42,20 +43,23 @@ def plan(scene: Scene) -> None:
         "The job, and its plan",
         "One file says what moves where. `limosa plan limosa.toml` looks and changes nothing.",
     )
-    page.say(*(f"  {line}" for line in FILE.splitlines()))
+    page.verbatim(FILE)
     with scene.phase("plan"):
         made = scene.app.plan()
-    page.say("", f"Rows: {', '.join(f'{rows(count)} {name}' for name, count in made.counts.items())}".replace("_", " "))
-    known = {name: value for name, value in made.estimates.items() if isinstance(value, int | float)}
-    page.columns(("estimate", ""), [(name.replace("_", " "), in_words(name, value)) for name, value in known.items()])
+    scene.accept = frozenset(check.flag for check in made.questions)
+    page.console.print()
+    figures = {**made.counts, **made.estimates}
+    known = [(label(name), in_words(name, value)) for name, value in figures.items() if isinstance(value, int | float)]
+    page.columns(("", ""), known)
     for check in made.checks:
         if check.verdict in {"accept", "note"}:
-            flag = f" [{check.flag}]" if check.flag else ""
-            page.say(f"{check.name}: {check.said}{flag}")
+            answer = f" (accepted here: {check.flag})" if check.verdict == "accept" else ""
+            page.say(f"{check.name}: {check.said}{answer}")
     page.say("", "What would be done, each with its way back until finish:")
     for step in STEPS:
         titles = [operation.title for operation in made.operations if operation.step == step]
-        page.columns(("", ""), [(step if place == 0 else "", title) for place, title in enumerate(titles)], left=(0, 1))
+        for place, title in enumerate(titles):
+            print_line(page.console, f"  {step}" if place == 0 else "", title, width=11)
 
 
 def fill(scene: Scene) -> None:
@@ -65,10 +69,14 @@ def fill(scene: Scene) -> None:
         "Run",
         "`limosa run limosa.toml` makes room beside the old vectors, notes every change from then on, fills"
         " the new column, builds its index, and proves that no row was lost. The application still reads"
-        " the old vectors.",
+        " the old vectors. Rows that it changed a moment ago are pending: queued, and counted as such.",
     )
     with scene.phase("run"):
         scene.run()
+        spent = app.meter.read()
+        page.say(
+            "", f"{rows(spent.tokens)} tokens embedded for {money(spent.cost_usd)}: hashing is done here, for nothing."
+        )
     page.heading(
         "One search, before and after",
         f'"{QUERY}", asked of the same match function with the old model and with the new one. Hashing'
@@ -105,8 +113,8 @@ def there_and_back(scene: Scene, before: State) -> None:
     after = look(scene.url)
     same = kept(before, after)
     page.say(
-        f"{rows(same.rows)} rows of the beginning still have the text they had. Digest of their keys and",
-        f"vectors:  before {same.before}   after {same.after}",
+        f"{rows(same.rows)} rows still have the text that they had at the beginning.",
+        f"Digest of their keys and vectors: {same.before} before, {same.after} after.",
     )
     if same.before != same.after:
         scene.faults.append("a row whose text did not change has another old vector after rollback")
@@ -140,8 +148,7 @@ def _cut_over(scene: Scene, name: str) -> None:
         left, took = scene.act(scene.app.cutover)
         scene.page.say(f"Switched in {took}; {rows(left)} changes were outstanding.")
         scene.beside.use("new")
-        scene.page.say(
-            f"The application embeds its queries with the new model from now on; {scene.soak_s:g} s pass.", ""
-        )
+        scene.page.say(f"From now on the application embeds its queries with the new model; {scene.soak_s:g} s pass.")
         time.sleep(scene.soak_s)
-        scene.run()
+        scene.page.say("`limosa run limosa.toml` once more embeds what it changed since:")
+        scene.run(briefly=True)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
@@ -65,7 +66,7 @@ class Application:
         searches = self._settings["searches_per_s"] / self._settings["searchers"]
         self._run(self._write, self._settings["writes_per_s"])
         for turn in self._turns:
-            self._run(lambda connection, chance, turn=turn: self._search(connection, chance, turn), searches)
+            self._run(partial(self._search, turn), searches)
         return {"rows": len(self._book)}
 
     def phase(self) -> dict[str, Any]:
@@ -143,7 +144,7 @@ class Application:
             raise psycopg.DataError("a row that the application had written was not there")
         return int(found[0])
 
-    def _search(self, connection: _Connection, chance: random.Random, turn: threading.Lock) -> None:
+    def _search(self, turn: threading.Lock, connection: _Connection, chance: random.Random) -> None:
         with turn:
             vector = self._embedder.embed([chance.choice(self._settings["queries"])], "query").vectors[0]
             wanted = self._settings["answers"]
@@ -160,7 +161,7 @@ def main() -> None:
     application = Application(json.loads(sys.stdin.readline()))
     for line in sys.stdin:
         name, *values = json.loads(line)
-        verbs = {
+        verbs: dict[str, Callable[..., dict[str, Any]]] = {
             "start": application.start,
             "phase": application.phase,
             "use": application.use,

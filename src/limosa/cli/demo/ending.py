@@ -36,7 +36,7 @@ def judge(scene: Scene, checked: Checked) -> None:
     page.say(
         "",
         f"{rows(inserts)} inserts, {rows(edits)} edits, {rows(deletes)} deletes, {rows(searches)} searches;"
-        f" errors: {rows(errors)}, empty answers: {rows(empty)}.",
+        f" {rows(errors)} errors, {rows(empty)} empty answers.",
         f"Longest pause: {longest_ms:.0f} ms during the migration, {reports[0].longest_ms:.0f} ms before it"
         f" (wanted: at most {PAUSE_MS} ms).",
         f"Rows that it knows of: {rows(known)}; not in the table as it wrote them: {rows(wrong)}.",
@@ -74,7 +74,8 @@ def farewell(scene: Scene, server: Server, *, keep: Path | None, began_s: float)
         base = server.folder.relative_to(Path.cwd().resolve())
         page.console.print(
             f"  cd {Path.cwd()} && limosa status limosa.toml",
-            f"  PGPASSWORD=$(cat {base}/password) {psql} -h {server.host} -p $(cat {base}/port) -U {server.user} limosa",
+            f"  PGPASSWORD=$(cat {base}/password) {psql} \\",
+            f"    -h {server.host} -p $(cat {base}/port) -U {server.user} limosa",
             f"  kill -INT $(head -1 {base}/data/postmaster.pid)        # stops it",
             sep="\n",
             soft_wrap=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import indent, wrap
 from typing import TYPE_CHECKING
 
 from limosa.cli.amounts import duration
@@ -34,37 +35,40 @@ class Page:
 
         self._number += 1
         self.console.print()
-        self.console.rule(Text(f"{self._number}. {title}", style="bold"), align="left")
-        self.console.print(Text(why))
+        self.console.rule(Text(f"{self._number}. {title}", style="bold"), align="left", style="cyan")
+        self.say(why, indent=0)
         self.console.print()
 
     def say(self, *lines: str, indent: int = 2) -> None:
-        """Lines of what was found, wrapped."""
-        from rich.padding import Padding
-        from rich.text import Text
-
+        """Lines of what was found, each wrapped."""
         for line in lines:
-            self.console.print(Padding(Text(line), (0, 0, 0, indent)))
+            folded = wrap(line, self.console.width - indent, break_on_hyphens=False) or [""]
+            self.console.print("\n".join((" " * indent + each).rstrip() for each in folded), soft_wrap=True)
+
+    def verbatim(self, text: str) -> None:
+        """A text as it stands, indented."""
+        self.console.print(indent(text.rstrip(), "    "), soft_wrap=True)
 
     def beside(self, report: Report) -> None:
         """What the application met meanwhile."""
+        self.console.print()
         self.say(
-            "", f"The application meanwhile: {counted(report.writes)} writes, {counted(report.searches)} searches,"
+            f"The application meanwhile: {counted(report.writes)} writes, {counted(report.searches)} searches,"
+            f" {trouble(report)}, longest pause {pauses(report)}."
         )
-        self.say(f"{trouble(report)}; longest pause {pauses(report)}.")
 
     def columns(self, headings: Sequence[str], lines: Iterable[Sequence[str]], *, left: Sequence[int] = (0,)) -> None:
-        """A table; columns hold figures on the right unless they are listed as ``left``."""
+        """A table; columns hold figures on the right unless they are listed as ``left``; no lines, no table."""
         from rich.table import Table
 
-        table: Table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        table: Table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
+        table.add_column("")
         for place, heading in enumerate(headings):
             table.add_column(heading, justify="left" if place in left else "right", overflow="fold")
         for line in lines:
-            table.add_row(*line)
-        from rich.padding import Padding
-
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+            table.add_row("", *line)
+        if table.row_count:
+            self.console.print(table)
 
     def phases(self, phases: Sequence[tuple[str, Report]]) -> None:
         """The application's report, one line for each phase."""

@@ -13,6 +13,7 @@ from limosa.cli.amounts import duration
 from limosa.cli.demo.companion import Companion
 from limosa.cli.demo.counts import Report
 from limosa.cli.demo.page import Page
+from limosa.cli.lines import print_proofs
 from limosa.cli.progress import run_with_progress, show_progress
 
 __all__ = ["Scene", "timed"]
@@ -27,6 +28,7 @@ class Scene:
     Attributes:
         url: of the database; holds the password.
         calm_s, soak_s: how long the application works alone, and on the new vectors before rollback.
+        accept: flags that answer the plan's questions, once it has been made.
         phases: what the application met, in order.
         faults: what must not have happened, in words; empty at the end of a good run.
     """
@@ -37,6 +39,7 @@ class Scene:
     beside: Companion
     calm_s: float
     soak_s: float
+    accept: frozenset[str] = frozenset()
     phases: list[tuple[str, Report]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -49,12 +52,18 @@ class Scene:
         self.phases.append((name, report))
         self.page.beside(report)
 
-    def run(self) -> None:
-        """One run with its progress; a proof that came out different is a fault."""
-        accept = frozenset(check.flag for check in self.app.plan().questions)
-        for proof in run_with_progress(self.app, self.page.console, accept=accept):
-            if proof.verdict == "different":
-                self.faults.append(f"{proof.name}: {proof.said}")
+    def run(self, *, briefly: bool = False) -> None:
+        """One run with its progress; a proof that came out different is a fault.
+
+        Args:
+            briefly: of the proofs only the conservation line is printed.
+        """
+        if briefly:
+            proofs = self.app.run(accept=self.accept)
+            print_proofs(self.page.console, [proof for proof in proofs if proof.name == "conservation"])
+        else:
+            proofs = run_with_progress(self.app, self.page.console, accept=self.accept)
+        self.faults += [f"{proof.name}: {proof.said}" for proof in proofs if proof.verdict == "different"]
 
     def act(self, verb: Callable[[], _T]) -> tuple[_T, str]:
         """One other verb, with what it says; its answer and how long it took."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limosa.cli.amounts import in_words, label
 from limosa.cli.lines import print_heading, print_line
+from limosa.cli.options import with_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,11 +25,11 @@ _VERDICTS = {
 }
 
 
-def print_plan(console: Console, plan: Plan, migration: Migration, *, destination: str) -> None:
+def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path) -> None:
     """Everything a person should know before the first change.
 
     Args:
-        destination: where texts will be sent.
+        file: the migration's file, for commands that the page names.
     """
     console.print(f"{plan.name}: {plan.shape}, plan {plan.hash}. Nothing has been changed.", style="bold")
     source, target = migration.source, migration.target
@@ -39,11 +41,11 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, destinatio
     if plan.shape != "fill":
         print_line(console, "from", source.space.title)
     print_line(console, "to", target.space.title)
-    print_line(console, "texts", f"{_texts(migration)}, sent to {destination}")
+    print_line(console, "texts", _texts(migration))
     _figures(console, "Rows", plan.counts)
     _figures(console, "Estimates", plan.estimates)
     _figures(console, "Facts", plan.facts)
-    _checks(console, plan)
+    _checks(console, plan, file)
     print_heading(console, "What run, cutover and finish do")
     step = ""
     for operation in plan.operations:
@@ -72,24 +74,25 @@ def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> N
         print_line(console, name, said, width=width)
 
 
-def _checks(console: Console, plan: Plan) -> None:
+def _checks(console: Console, plan: Plan, file: Path) -> None:
     if not plan.checks:
         return
     print_heading(console, "Checks")
-    for verdict, (word, style) in _VERDICTS.items():
+    for verdict in _VERDICTS:
         for check in plan.checks:
             if check.verdict == verdict:
-                _check(console, check, word, style)
+                _check(console, check, file)
     passed = [check.name for check in plan.checks if check.verdict == "ok"]
     if passed:
         print_line(console, "ok", ", ".join(passed), style="green")
 
 
-def _check(console: Console, check: Check, word: str, style: str) -> None:
+def _check(console: Console, check: Check, file: Path) -> None:
+    word, style = _VERDICTS[check.verdict]
     print_line(console, word, f"{check.name}: {check.said}", style=style)
     if check.needed:
         print_line(console, "", f"needed: {check.needed}")
     if check.do:
-        print_line(console, "", f"do: {check.do}")
+        print_line(console, "", f"do: {with_file(check.do, file)}")
     if check.verdict == "accept":
         print_line(console, "", f"accept it with {check.flag}")

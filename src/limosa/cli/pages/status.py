@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limosa.cli.amounts import duration, money, rows
 from limosa.cli.lines import print_heading, print_line, print_proofs
+from limosa.cli.options import with_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,25 +22,27 @@ __all__ = ["print_failed", "print_status"]
 _STYLES = {"different": "bold red", "stopped": "bold yellow", "rolling back": "bold yellow"}
 
 
-def print_status(console: Console, status: Status, *, file: str) -> None:
+def print_status(console: Console, status: Status, *, file: Path) -> None:
     """Where it stands, in a dozen lines.
 
     Args:
-        file: the migration's file, as it stands in commands.
+        file: the migration's file, for commands that the page names.
     """
     style = _STYLES.get(status.state, "bold green")
     print_line(console, status.name, status.state, width=len(status.name) + 2, style="bold", mark=("", style))
     console.print()
     print_line(console, "state", _said(status), style=style)
-    print_line(console, "next", _next(status, file))
+    print_line(console, "next", with_file(_next(status), file))
     if status.tally is not None and status.state != "finished":
         _numbers(console, status)
     if status.conservation is not None:
         print_line(
             console, "rows", status.conservation.line, style="bold" if status.conservation.proved else "bold red"
         )
-    if status.proofs and status.state in {"verified", "different", "switched", "finished"}:
-        print_proofs(console, status.proofs)
+    if status.state in {"verified", "different", "switched", "finished"}:
+        # The line above was counted now, and verify's own is older.
+        counted = status.conservation is not None
+        print_proofs(console, [proof for proof in status.proofs if proof.name != "conservation" or not counted])
     for found in status.exceptions:
         print_line(console, found.kind, _exception(found))
     if status.events:
@@ -47,7 +51,7 @@ def print_status(console: Console, status: Status, *, file: str) -> None:
             print_line(console, kind, f"{at:%Y-%m-%d %H:%M:%S} {detail}", width=12)
 
 
-def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: str) -> None:
+def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: Path) -> None:
     """Skipped and dead rows by reason, the dead first, with examples."""
     if not exceptions:
         console.print("No row is dead, and none was skipped.")
@@ -55,7 +59,7 @@ def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: st
     for found in sorted(exceptions, key=lambda each: each.kind):
         print_line(console, found.kind, _exception(found), style="bold red" if found.kind == "dead" else "cyan")
     if any(found.kind == "dead" for found in exceptions):
-        console.print(f"\nlimosa retry {file} queues the dead rows again.", soft_wrap=True)
+        console.print("\n" + with_file("limosa retry FILE queues the dead rows again.", file), soft_wrap=True)
 
 
 def _said(status: Status) -> str:
@@ -73,17 +77,17 @@ def _said(status: Status) -> str:
     }[status.state]
 
 
-def _next(status: Status, file: str) -> str:
+def _next(status: Status) -> str:
     switch = "finish" if status.shape == "fill" else "cutover"
     return {
-        "running": f"limosa run {file} on another machine works beside it",
-        "not begun": f"limosa plan {file} shows what would be done, limosa run {file} begins",
-        "stopped": f"limosa run {file} goes on",
-        "verified": f"limosa {switch} {file}",
-        "different": f"limosa run {file} catches up and proves again",
-        "switched": f"limosa finish {file} drops the old vectors, limosa rollback {file} goes back",
-        "rolling back": f"limosa rollback {file} goes on",
-        "rolled back": f"limosa run {file} begins anew",
+        "running": "limosa run FILE on another machine works beside it",
+        "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",
+        "stopped": "limosa run FILE goes on",
+        "verified": f"limosa {switch} FILE",
+        "different": "limosa run FILE catches up and proves again",
+        "switched": "limosa finish FILE drops the old vectors, limosa rollback FILE goes back",
+        "rolling back": "limosa rollback FILE goes on",
+        "rolled back": "limosa run FILE begins anew",
         "finished": "nothing",
     }[status.state]
 

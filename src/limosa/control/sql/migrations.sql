@@ -2,14 +2,14 @@
 SELECT to_regclass('limosa.migration') IS NOT NULL;
 
 -- name: hold
-INSERT INTO limosa.migration (id, name, place, shape, plan_hash, plan)
-VALUES (%(id)s, %(name)s, %(place)s, %(shape)s, %(plan_hash)s, %(plan)s::jsonb)
+INSERT INTO limosa.migration (id, name, place, shape, job, plan_hash, plan)
+VALUES (%(id)s, %(name)s, %(place)s, %(shape)s, %(job)s, %(plan_hash)s, %(plan)s::jsonb)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: revive
 -- The same job after a rollback starts from the beginning, with its history kept as events.
 UPDATE limosa.migration SET active = true, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
-    at_expand = NULL, proofs = NULL, plan = %(plan)s::jsonb, plan_hash = %(plan_hash)s,
+    at_expand = NULL, proofs = NULL, job = %(job)s, plan = %(plan)s::jsonb, plan_hash = %(plan_hash)s,
     changed = now()
 WHERE id = %(id)s AND NOT active AND step <> 'finish';
 
@@ -17,7 +17,7 @@ WHERE id = %(id)s AND NOT active AND step <> 'finish';
 SELECT id, name FROM limosa.migration WHERE place = %(place)s AND active;
 
 -- name: get
-SELECT id, name, shape, plan_hash, plan::text, step, direction, active, epoch, top, at_expand, proofs::text, chunk_rows
+SELECT id, name, shape, job, plan_hash, plan::text, step, direction, active, epoch, top, at_expand, proofs::text, chunk_rows
 FROM limosa.migration WHERE id = %(id)s;
 
 -- name: set_step

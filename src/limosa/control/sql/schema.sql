@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS limosa.migration (
     name       text NOT NULL,
     place      text NOT NULL,
     shape      text NOT NULL,
+    job        text NOT NULL,
     plan_hash  text NOT NULL,
     plan       jsonb NOT NULL,
     step       text NOT NULL DEFAULT 'plan',

@@ -28,9 +28,10 @@ def _function(scope: Scope, role: str) -> Relation:
 
 def guard_function(scope: Scope, column: str) -> str:
     """The function that clears a new vector which its text has outrun; its body names the column."""
+    body = f"BEGIN NEW.{quoted(column)} := NULL; RETURN NEW; END"
     return (
         f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
-        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(f'BEGIN NEW.{quoted(column)} := NULL; RETURN NEW; END')}"
+        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(body)}"
     )
 
 
@@ -138,7 +139,8 @@ def _unwritten(scope: Scope) -> str:
     """The text differs, and the statement did not write the new vector itself."""
     column = quoted(scope.new(0))
     equal = f"OPERATOR({scope.operators}.=)"
-    return f"{_text_differs(scope, generated=False)} AND old.{column} IS NOT NULL AND new.{column} IS NOT NULL AND old.{column} {equal} new.{column}"
+    both = f"old.{column} IS NOT NULL AND new.{column} IS NOT NULL"
+    return f"{_text_differs(scope, generated=False)} AND {both} AND old.{column} {equal} new.{column}"
 
 
 def _when(condition: str, scope: Scope) -> str:
@@ -185,7 +187,8 @@ class TriggerCapture:
         with self.database.begin() as tx:
             found = dict(
                 tx.execute(
-                    "SELECT tgname, tgenabled::text FROM pg_trigger WHERE tgrelid = %(oid)s AND tgname = ANY(%(names)s)",
+                    "SELECT tgname, tgenabled::text FROM pg_trigger"
+                    " WHERE tgrelid = %(oid)s AND tgname = ANY(%(names)s)",
                     {"oid": self.scope.table_oid, "names": list(names.values())},
                 )
             )

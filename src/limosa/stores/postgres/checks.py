@@ -48,7 +48,11 @@ def table_checks(table: Table, around: Surroundings) -> list[Check]:
         said, do = _KINDS[table.kind]
         wrong.append((f"{table.relation} is {said}.", do))
     if table.persistence in _PERSISTENCE:
-        do = f"ALTER TABLE {table.relation.sql} SET LOGGED;" if table.persistence == "u" else "Make it an ordinary table."
+        do = (
+            f"ALTER TABLE {table.relation.sql} SET LOGGED;"
+            if table.persistence == "u"
+            else "Make it an ordinary table."
+        )
         wrong.append((f"{table.relation} is {_PERSISTENCE[table.persistence]}.", do))
     if table.partition:
         wrong.append((f"{table.relation} is a partition of {', '.join(around.parents)}.", "Detach it, or wait."))
@@ -77,7 +81,9 @@ def _no_key(table: Table, names: tuple[str, ...]) -> Check:
     listed = ", ".join(names)
     turned = next((each for each in table.unique_keys if sorted(each) == sorted(names)), None)
     if turned is not None:
-        said = f"The unique key of {table.relation} is ({', '.join(turned)}), in another order than the file's ({listed})."
+        said = (
+            f"The unique key of {table.relation} is ({', '.join(turned)}), in another order than the file's ({listed})."
+        )
         do = f"Set key = {json.dumps(turned, ensure_ascii=False)} in [source]."
         return Check(name="key", verdict="refused", said=said, needed="The columns in the index's order.", do=do)
     said = f"{table.relation} has no unique key on ({listed})."
@@ -211,7 +217,9 @@ def server_checks(table: Table, scope: Scope) -> list[Check]:
         )
     if found:
         return found
-    return [Check(name="server", verdict="ok", said=f"Postgres {server.version // 10000}, pgvector {server.extension}.")]
+    return [
+        Check(name="server", verdict="ok", said=f"Postgres {server.version // 10000}, pgvector {server.extension}.")
+    ]
 
 
 def _version(text: str | None) -> tuple[int, ...]:

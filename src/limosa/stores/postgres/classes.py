@@ -30,13 +30,12 @@ def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx,
             params.append(list(edge))
             inside.append(f"({keys}) {sign} ({scope.edge(f'${len(params)}')})")
     unread = (
-        "SELECT FROM limosa.chunk AS c WHERE c.migration = " + ids + " AND NOT c.follows AND c.state = 'open'"
-        f" AND (c.cursor IS NULL OR ({keys}) > ({_edge(scope, 'c.cursor')})) AND ({keys}) <= ({_edge(scope, 'c.upper')})"
+        f"SELECT FROM limosa.chunk AS c WHERE c.migration = {ids} AND NOT c.follows AND c.state = 'open'"
+        f" AND {_beyond(scope, 'c.cursor', 'c.upper')}"
     )
     uncut = (
-        "SELECT FROM limosa.migration AS m WHERE m.id = " + ids + " AND m.top IS NOT NULL"
-        f" AND m.frontier IS DISTINCT FROM m.top"
-        f" AND (m.frontier IS NULL OR ({keys}) > ({_edge(scope, 'm.frontier')})) AND ({keys}) <= ({_edge(scope, 'm.top')})"
+        f"SELECT FROM limosa.migration AS m WHERE m.id = {ids} AND m.top IS NOT NULL"
+        f" AND m.frontier IS DISTINCT FROM m.top AND {_beyond(scope, 'm.frontier', 'm.top')}"
     )
     sql = f"""WITH limosa_changed AS (SELECT DISTINCT key FROM limosa.change WHERE migration = {ids}),
     limosa_classed AS (
@@ -52,6 +51,12 @@ def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx,
     SELECT class, count(*) FROM limosa_classed GROUP BY class"""
     found = {name: int(count) for name, count in tx.raw(sql, *params)}
     return {name: found.get(name, 0) for name in CLASSES}
+
+
+def _beyond(scope: Scope, after: str, upper: str) -> str:
+    """The key lies in (after, upper], where ``after`` may be NULL for the beginning."""
+    keys = scope.keys("t")
+    return f"({after} IS NULL OR ({keys}) > ({_edge(scope, after)})) AND ({keys}) <= ({_edge(scope, upper)})"
 
 
 def _edge(scope: Scope, array: str) -> str:

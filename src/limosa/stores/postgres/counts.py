@@ -9,6 +9,7 @@ from typing import Any
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.plan import Check
+from limosa.stores.postgres.catalogue import Column
 from limosa.stores.postgres.codec import decoded
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
@@ -91,7 +92,9 @@ def _texts_by_key(scope: Scope) -> str:
 def vector_sizes(tx: PostgresTx, scope: Scope) -> dict[int, int]:
     """Dimensions to how many values have them; one pass over the column."""
     size = f"{quoted(scope.extension_schema)}.vector_dims(t.{quoted(scope.vector)})"
-    rows = tx.raw(f"SELECT {size}, count(*) FROM {scope.relation.sql} AS t WHERE t.{quoted(scope.vector)} IS NOT NULL GROUP BY 1")
+    rows = tx.raw(
+        f"SELECT {size}, count(*) FROM {scope.relation.sql} AS t WHERE t.{quoted(scope.vector)} IS NOT NULL GROUP BY 1"
+    )
     return {int(d): int(count) for d, count in rows}
 
 
@@ -113,13 +116,15 @@ def query_checks(database: Database, scope: Scope) -> list[Check]:
                 do="Run it with psql until it does; then plan again.",
             )
         ]
-    said = "Text comes from a query: a change in a table that it joins is not followed, only changes of this table's rows."
-    do = "Touch the row (UPDATE ... SET column = column does not suffice; change it) or run fill later."
+    said = (
+        "Text comes from a query: a change in a table that it joins is not followed, only changes of this table's rows."
+    )
+    do = "After a change there change the row itself too, for example its updated_at."
     return [Check(name="text-query", verdict="note", said=said, do=do)]
 
 
 def sample(
-    tx: PostgresTx, scope: Scope, *, rows: int, stored: str | None = None, limit: int = SAMPLE
+    tx: PostgresTx, scope: Scope, *, rows: int, stored: Column | None = None, limit: int = SAMPLE
 ) -> tuple[Sequence[str], Vectors | None]:
     """Some texts of rows in the filter, the same at every call on an unchanged table.
 
@@ -135,19 +140,18 @@ def sample(
     if scope.text.query is None:
         kept.append(_spoken(text))
     if stored is not None:
-        kept.append(f"t.{quoted(stored)} IS NOT NULL")
+        kept.append(f"t.{quoted(stored.name)} IS NOT NULL")
     pages = f" TABLESAMPLE SYSTEM ({100 * _LARGE / rows:.4f}) REPEATABLE (1)" if rows > _LARGE else ""
     # By a hash of the key: neither the first rows nor others at every call. Twice as many, as a query may have no text.
     chosen = (
         f"SELECT t.* FROM {scope.relation.sql} AS t{pages} WHERE {' AND '.join(kept)}"
         f" ORDER BY hashtextextended({scope.key_array('t')}::text, 0) LIMIT {2 * limit}"
     )
-    vector = f", t.{quoted(stored)}" if stored is not None else ""
+    vector = f", t.{quoted(stored.name)}" if stored is not None else ""
     found: list[tuple[Any, ...]] = tx.raw(
         f"SELECT {text}{vector} FROM ({chosen}) AS t{text_join(scope)} WHERE {_spoken(text)} LIMIT {limit}", binary=True
     )
     texts = tuple(str(row[0]) for row in found)
     if stored is None:
         return texts, None
-    column_is_half = scope.base == "halfvec"
-    return texts, decoded([bytes(row[1]) for row in found], half=column_is_half)
+    return texts, decoded([bytes(row[1]) for row in found], half=stored.base == "halfvec")

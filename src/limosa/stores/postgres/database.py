@@ -179,6 +179,13 @@ def _at_the_door(error: psycopg.Error) -> LimosaError:
     said = str(error).strip()
     if any(word in said for word in ("authentication failed", "does not exist", "no password", "no pg_hba")):
         return Refused(f"Postgres does not let limosa in: {said.splitlines()[0]}", do="Check the store's URL.")
+    if "unsupported startup parameter" in said:
+        # PgBouncer's words: it passes no settings on, unless it is told to swallow them.
+        return Refused(
+            "A pooler stands between limosa and Postgres, and takes no settings for the session.",
+            needed="A session of limosa's own: it keeps settings, advisory locks and index builds.",
+            do="Connect to Postgres itself; on many hosts that is port 5432 instead of 6543.",
+        )
     return Transient(
         f"Postgres does not answer: {said.splitlines()[0] if said else type(error).__name__}",
         do="Start the server or mend the way to it, then repeat the command.",

@@ -37,7 +37,7 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
             do = f"Take {scope.vector} out of the function, or drop the trigger; then plan again."
             found.append(_refusal(said, do))
     for view, readers in around.predecessors:
-        others = [name for name in readers if name != _match_name(migration, scope)]
+        others = [name for name in readers if name != _match_name(migration, scope, around)]
         if others:
             said = f"{', '.join(others)} was made by an earlier migration and reads {scope.vector} through {view}."
             do = f'Name it in the file: function = "{others[0]}" in [target.match]; or drop it.'
@@ -45,11 +45,12 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
     return found + _published(table) + _indexes(scope, around)
 
 
-def _match_name(migration: Migration, scope: Scope) -> str:
+def _match_name(migration: Migration, scope: Scope, around: Surroundings) -> str:
     if migration.match is None:
         return ""
     schema, name = parse_relation(migration.match.function)
-    return str(Relation(schema or scope.relation.schema, name))
+    found = around.routines[0].schema if around.routines else scope.relation.schema
+    return str(Relation(schema or found, name))
 
 
 def _foreign(scope: Scope, migration: Migration, around: Surroundings) -> list[Dependent]:
@@ -85,7 +86,8 @@ def _published(table: Table) -> list[Check]:
             verdict="refused",
             said=f"{table.relation} is published by {names}: a new column stops the subscriber's apply.",
             needed="A table that is not published while it is migrated.",
-            do=f"ALTER PUBLICATION {quoted(table.publications[0])} DROP TABLE {table.relation.sql}; or end the publication.",
+            do=f"ALTER PUBLICATION {quoted(table.publications[0])} DROP TABLE {table.relation.sql};"
+            " or end the publication.",
         )
     ]
 
@@ -118,7 +120,8 @@ def trigger_checks(table: Table, scope: Scope) -> list[Check]:
             Check(
                 name="guard-order",
                 verdict="refused",
-                said=f"The BEFORE UPDATE trigger {', '.join(late)} fires after the guard {guard} and could change the text again.",
+                said=f"The BEFORE UPDATE trigger {', '.join(late)} fires after the guard {guard}:"
+                " it could change the text again.",
                 needed="Row triggers whose names sort before ~limosa.",
                 do=f"ALTER TRIGGER {quoted(late[0])} ON {table.relation.sql} RENAME TO ...;",
             )

@@ -36,9 +36,7 @@ def grant_checks(table: Table, scope: Scope, around: Surroundings) -> list[Check
     missing += _schemas(table, scope, around)
     if not missing:
         return [Check(name="privilege", verdict="ok", said=f"{table.server.user} may do all that is planned.")]
-    return [
-        Check(name="privilege", verdict="refused", said=said, needed=needed, do=do) for said, needed, do in missing
-    ]
+    return [Check(name="privilege", verdict="refused", said=said, needed=needed, do=do) for said, needed, do in missing]
 
 
 def _schemas(table: Table, scope: Scope, around: Surroundings) -> list[tuple[str, str, str]]:
@@ -52,11 +50,21 @@ def _schemas(table: Table, scope: Scope, around: Surroundings) -> list[tuple[str
         listed = ", ".join(rights)
         why = f"{listed}, for the index and the match function."
         missing.append(
-            (f"{user} lacks {listed} on the schema {schema}.", why, f"GRANT {listed} ON SCHEMA {quoted(schema)} TO {role};")
+            (
+                f"{user} lacks {listed} on the schema {schema}.",
+                why,
+                f"GRANT {listed} ON SCHEMA {quoted(schema)} TO {role};",
+            )
         )
     if not grants.extension_usage:
         ours = quoted(scope.extension_schema)
-        missing.append((f"{user} may not use the schema {scope.extension_schema}, in which pgvector lies.", "USAGE.", f"GRANT USAGE ON SCHEMA {ours} TO {role};"))
+        missing.append(
+            (
+                f"{user} may not use the schema {scope.extension_schema}, in which pgvector lies.",
+                "USAGE.",
+                f"GRANT USAGE ON SCHEMA {ours} TO {role};",
+            )
+        )
     if not grants.ledger and not table.server.may_create:
         missing.append(
             (
@@ -78,7 +86,7 @@ def _schemas(table: Table, scope: Scope, around: Surroundings) -> list[tuple[str
 
 
 def sees_all_rows(table: Table) -> bool:
-    """No policy hides a row from this role: none is on, it owns the table and they are not forced, or it bypasses them."""
+    """No policy hides a row from this role: none is on, it bypasses them, or owns the table and they are not forced."""
     if not table.row_security or table.server.sees_all_rows:
         return True
     return table.owned and not table.forced_row_security
@@ -96,7 +104,8 @@ def row_security_checks(table: Table) -> list[Check]:
         Check(
             name="row-security",
             verdict="refused",
-            said=f"Row security is {'forced' if table.forced_row_security else 'on'} for {table.relation}: policies hide rows from {table.server.user}.",
+            said=f"Row security is {'forced' if table.forced_row_security else 'on'} for {table.relation}:"
+            f" policies may hide rows from {table.server.user}.",
             needed="A role that sees every row.",
             do=do,
         )

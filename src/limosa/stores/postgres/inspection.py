@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from limosa.errors import Refused
+from limosa.model.batch import Vectors
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.store import Facts
 from limosa.stores.postgres.catalogue import Table, functions
+from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
+from limosa.stores.postgres.counts import Counts, count_rows, query_checks, sample, vector_sizes
 from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.dependence import dependence_checks, name_checks, trigger_checks
+from limosa.stores.postgres.grants import grant_checks, row_security_checks, sees_all_rows
 from limosa.stores.postgres.layouts.column import ColumnLayout
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import Relation, parse_relation, quoted
+from limosa.stores.postgres.matching import match_checks
+from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.notes import count_checks, notes
+from limosa.stores.postgres.pooler import pooler_checks
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.sizes import sizes
+from limosa.stores.postgres.surroundings import Surroundings, gather, routines
+from limosa.stores.postgres.texts import text_columns
 
 __all__ = ["inspect", "match_function"]
 
-SAMPLE = 200
-"""Texts that are read for tokens and probe calls: their mean length is known to within a few percent."""
+STORED = 32
+"""Stored vectors that are compared with what the old model answers now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What the rows say; everything is empty where they may not be read."""
+
+    counts: Counts | None = None
+    sizes: dict[int, int] | None = None
+    texts: Sequence[str] = ()
+    stored_texts: Sequence[str] = ()
+    stored: Vectors | None = None
 
 
 def inspect(database: Database, migration: Migration, table: Table, scope: Scope) -> Facts:
-    """What can be said of the place; changes nothing."""
-    with database.begin() as tx:
-        counts = count_rows(tx, scope)
-        texts = sample_texts(tx, scope)
-        match = match_function(tx, migration, table, scope)
-    layout = ColumnLayout(scope=scope, table=table, index=migration.index, match=match, rows=counts["rows"])
-    checks: tuple[Check, ...] = ()
-    return Facts(
-        checks=checks,
-        counts=counts,
-        sizes={},
-        texts=texts,
-        characters=sum(map(len, texts)) / len(texts) if texts else 0.0,
-        operations=operations(layout),
+    """What can be said of the place; changes nothing.
+
+    A migration that is under way is only counted: its table is no longer as its file describes it.
+    """
+    with database.begin(snapshot=True) as tx:
+        around = gather(tx, migration, table, scope)
+        made = _match_function(tx, migration, table, scope, around)
+    checks = pooler_checks(database) + grant_checks(table, scope, around) + row_security_checks(table)
+    asked = query_checks(database, scope)
+    readable = _readable(table, around) and not any(check.verdict == "refused" for check in asked)
+    contents = _Contents()
+    if readable:
+        with database.begin(snapshot=True) as tx:
+            contents = _contents(tx, migration, table, scope, around)
+    counts = contents.counts.rows if contents.counts is not None else {}
+    under_way = around.stage is not None and (around.stage.active or around.stage.step == "finish")
+    checks += [_stage(around)] if under_way else _checks(migration, table, scope, around, made) + asked
+    if not under_way and contents.counts is not None:
+        checks += vector_checks(table, scope, migration, contents.sizes or {})
+        checks += count_checks(scope, counts, repeated=contents.counts.repeated)
+        checks += notes(table, scope, migration, around, counts)
+    elif not under_way:
+        checks += vector_checks(table, scope, migration, {})
+    layout = ColumnLayout(
+        scope=scope,
+        table=table,
+        index=migration.index,
+        match=made,
+        rows=counts.get("rows", 0),
+        predecessors=tuple(view for view, _ in around.predecessors),
     )
+    embedded = counts.get("to_embed", 0)
+    return Facts(
+        checks=tuple(sorted(checks, key=lambda check: _ORDER[check.verdict])),
+        counts=counts,
+        sizes=sizes(table, scope, migration.index, around.room, counts) if counts else {},
+        texts=tuple(contents.texts),
+        characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
+        operations=operations(layout),
+        stored_texts=tuple(contents.stored_texts),
+        stored_vectors=contents.stored,
+    )
+
+
+_ORDER = {"refused": 0, "accept": 1, "note": 2, "ok": 3}
 
 
 def operations(layout: ColumnLayout) -> tuple[Operation, ...]:
@@ -42,46 +98,97 @@ def operations(layout: ColumnLayout) -> tuple[Operation, ...]:
     return (*layout.make_room(), *layout.build_index(), *layout.switch(), *layout.clear_away())
 
 
-def count_rows(tx: PostgresTx, scope: Scope) -> dict[str, int]:
-    """Rows by what they hold; one pass over the table."""
-    text, where, vector = scope.text_of("t"), scope.where(), f"t.{quoted(scope.vector)}"
-    kept = f"coalesce({where}, false)"
-    blank = "true" if scope.text.query is not None else f"coalesce(btrim({text}), '') = ''"
-    if scope.text.query is not None:
-        blank = "false"
-    found = tx.raw(
-        f"SELECT count(*) FILTER (WHERE {kept}), count(*) FILTER (WHERE {kept} AND {vector} IS NOT NULL),"
-        f" count(*) FILTER (WHERE {kept} AND {vector} IS NULL), count(*) FILTER (WHERE {kept} AND {blank}),"
-        f" count(*) FILTER (WHERE NOT {kept} AND {vector} IS NOT NULL) FROM {scope.relation.sql} AS t"
-    )[0]
-    names = ("rows", "with_vector", "without_vector", "without_text", "outside")
-    return {name: int(value) for name, value in zip(names, found, strict=True)}
+def _checks(
+    migration: Migration, table: Table, scope: Scope, around: Surroundings, made: MatchFunction | None
+) -> list[Check]:
+    """What the catalogue alone says, all of it at once."""
+    return [
+        *table_checks(table, around),
+        *server_checks(table, scope),
+        *key_checks(table, scope, around),
+        *layout_checks(scope, migration),
+        *dependence_checks(table, scope, migration, around),
+        *trigger_checks(table, scope),
+        *name_checks(table, around),
+        *match_checks(table, scope, migration.match, made, around),
+    ]
 
 
-def sample_texts(tx: PostgresTx, scope: Scope) -> tuple[str, ...]:
-    """Some texts of rows in the filter."""
-    if scope.text.query is not None:
-        return ()
-    text = scope.text_of("t")
-    rows = tx.raw(
-        f"SELECT {text} FROM {scope.relation.sql} AS t WHERE {scope.where()} AND coalesce(btrim({text}), '') <> ''"
-        f" ORDER BY random() LIMIT {SAMPLE}"
+def _stage(around: Surroundings) -> Check:
+    stage = around.stage
+    assert stage is not None  # noqa: S101 - asked for only where there is one
+    if stage.active:
+        said = f"The migration {stage.name} is under way, after {stage.step}: what it does was locked when it began."
+        return Check(name="under-way", verdict="note", said=said, do="limosa run FILE goes on.")
+    return Check(
+        name="nothing-to-do",
+        verdict="refused",
+        said=f"The migration {stage.name} is finished.",
+        needed="Something that is still to be done.",
+        do="Write a file of its own for the next migration: another name, or another target.",
     )
-    return tuple(row[0] for row in rows)
+
+
+def _readable(table: Table, around: Surroundings) -> bool:
+    """Whether every row can be counted: the role may read them, and no policy hides one."""
+    grants = around.grants
+    usable = grants.select and grants.schema_usage and grants.extension_usage
+    return usable and sees_all_rows(table) and table.kind in {"r", "p", "m", "v"}
+
+
+def _contents(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, around: Surroundings) -> _Contents:
+    stage = around.stage
+    epoch = stage.epoch if stage is not None and stage.active else 0
+    begun = stage is not None and stage.active
+    old = scope.old(epoch) if table.column(scope.old(epoch)) is not None else scope.vector
+    new = scope.new(epoch) if table.column(scope.new(epoch)) is not None else None
+    counts = count_rows(tx, scope, old=old, new=new if begun or scope.shape == "fill" else None)
+    rows = counts.rows["rows"] + counts.rows["outside"]
+    texts, _ = sample(tx, scope, rows=rows)
+    column = table.require(old, "the vector column")
+    vector = column.base in {"vector", "halfvec"}
+    found = vector_sizes(tx, scope) if vector and column.dimensions is None else {}
+    wanted = migration.source.space.dimensions
+    source = replace(scope, text=migration.source.place.text)
+    known = source.text.query is not None or all(map(table.column, text_columns(source.text)))
+    stored_texts: Sequence[str] = ()
+    stored: Vectors | None = None
+    if vector and known and (column.dimensions == wanted or set(found) == {wanted}):
+        stored_texts, stored = sample(tx, source, rows=rows, stored=column, limit=STORED)
+    return _Contents(counts, found, texts, stored_texts, stored)
+
+
+def _match_function(
+    tx: PostgresTx, migration: Migration, table: Table, scope: Scope, around: Surroundings
+) -> MatchFunction | None:
+    """The match function for the plan; None where the file names none or a column of it is missing."""
+    try:
+        return match_function(tx, migration, table, scope)
+    except Refused:
+        # The check says what is missing, beside everything else that is.
+        return None
 
 
 def match_function(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> MatchFunction | None:
-    """The match function of the file, resolved against the catalogue; None where the file names none."""
+    """The match function of the file, resolved against the catalogue; None where the file names none.
+
+    A name without a schema means one in the table's schema, else one that the search_path finds.
+
+    Raises:
+        Refused: a column that it returns is not there.
+    """
     match = migration.match
     if match is None or scope.shape == "fill":
         return None
     schema, name = parse_relation(match.function)
-    existing = functions(tx, match.function)
+    found = routines(tx, migration, scope)
     metric = migration.index.metric if migration.index is not None else "cosine"
+    relation = Relation(found[0].schema if found else schema or scope.relation.schema, name)
+    existing = functions(tx, relation.sql)
     return MatchFunction(
         scope=scope,
         match=match,
-        relation=Relation(schema or scope.relation.schema, name),
+        relation=relation,
         returns=tuple(table.require(column, "a column that the match function returns") for column in match.returns),
         metric=metric,
         old_base=table.require(scope.vector, "the vector column").base,

@@ -89,7 +89,10 @@ class MatchFunction:
                     f"GRANT SELECT ON {old.sql}, {new.sql} TO PUBLIC",
                 ),
                 undo=(f"DROP VIEW IF EXISTS {old.sql}, {new.sql}",),
-                probe=f"SELECT to_regclass({literal(new.sql)}) IS NOT NULL AND to_regclass({literal(old.sql)}) IS NOT NULL",
+                probe=(
+                    f"SELECT to_regclass({literal(new.sql)}) IS NOT NULL"
+                    f" AND to_regclass({literal(old.sql)}) IS NOT NULL"
+                ),
                 lock="ACCESS SHARE",
             ),
             self.phase("filling", step="expand", before=None),
@@ -184,7 +187,8 @@ class MatchFunction:
             lines += [f"  IF {is_old} THEN", self._select(self.views[0], self.old_base), "  RETURN; END IF;"]
         if phase == "filling":
             lines += [
-                f"  IF {is_new} THEN RAISE EXCEPTION 'the new vectors ({scope.new_dimensions} dimensions) are not ready'"
+                f"  IF {is_new} THEN"
+                f" RAISE EXCEPTION 'the new vectors ({scope.new_dimensions} dimensions) are not ready'"
                 " USING ERRCODE = 'object_not_in_prerequisite_state'; END IF;"
             ]
         else:

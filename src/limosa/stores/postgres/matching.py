@@ -16,7 +16,9 @@ _ARGUMENTS = ("query_embedding", "match_threshold", "match_count")
 _KINDS = {"p": "a procedure", "a": "an aggregate", "w": "a window function"}
 
 
-def match_checks(table: Table, scope: Scope, match: Match | None, made: MatchFunction | None, around: Surroundings) -> list[Check]:
+def match_checks(
+    table: Table, scope: Scope, match: Match | None, made: MatchFunction | None, around: Surroundings
+) -> list[Check]:
     """The columns that it answers, and the function of that name, if there is one.
 
     Args:
@@ -45,7 +47,7 @@ def _columns(table: Table, scope: Scope, match: Match) -> list[Check]:
     taken = {*_ARGUMENTS, "similarity", "space", "limosa_distance", *(["filter"] if match.filter else [])}
     clash = [name for name in match.returns if name in taken]
     if clash:
-        said = f"The match function cannot return a column named {', '.join(clash)}: an argument or result of it is called so."
+        said = f"The match function cannot return {', '.join(clash)}: an argument or a result of it is called so."
         found.append(_refusal(said, "Columns of other names.", "Leave it out of returns in [target.match]."))
     if scope.vector in wanted:
         said = f"The match function cannot return {scope.vector} itself: it is renamed at cutover."

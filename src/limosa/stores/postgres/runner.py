@@ -45,6 +45,11 @@ class Runner:
             Transient: the lock was not to be had; nothing was changed.
         """
         statements = operation.undo if undo else operation.do
+        if operation.each:
+            for statement in statements[:-1]:
+                self.locked((statement,), _nothing)
+            self.locked(statements[-1:], note)
+            return
         if operation.transactional:
             self.locked(statements, note)
             return
@@ -141,7 +146,8 @@ class Runner:
         if name != "maintenance_work_mem":
             return value
         found = tx.raw(
-            "SELECT pg_size_bytes(current_setting('effective_cache_size')) / 4, pg_size_bytes($1), pg_size_bytes(current_setting($2))",
+            "SELECT pg_size_bytes(current_setting('effective_cache_size')) / 4, pg_size_bytes($1),"
+            " pg_size_bytes(current_setting($2))",
             value,
             name,
         )
@@ -161,8 +167,14 @@ class Runner:
         """How far an index build on the table is; None while none runs."""
         with self.database.begin() as tx:
             found = tx.raw(
-                "SELECT phase, coalesce(nullif(tuples_done, 0), blocks_done), coalesce(nullif(tuples_total, 0), blocks_total)"
-                " FROM pg_stat_progress_create_index WHERE relid = $1",
+                # pgvector counts tuples but does not say how many there will be.
+                "SELECT phase, CASE WHEN tuples_done > 0 THEN tuples_done ELSE blocks_done END,"
+                " CASE WHEN tuples_done > 0 THEN greatest(tuples_total, (SELECT reltuples::bigint FROM pg_class"
+                " WHERE oid = relid)) ELSE blocks_total END FROM pg_stat_progress_create_index WHERE relid = $1",
                 self.scope.table_oid,
             )
         return Progress(found[0][0], int(found[0][1]), int(found[0][2])) if found else None
+
+
+def _nothing(tx: Tx) -> None:
+    """Nothing is noted of a part."""

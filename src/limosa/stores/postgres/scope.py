@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import errors as pg
 
 from limosa.errors import Refused
 from limosa.model.migration import Migration
@@ -150,6 +151,12 @@ def read_filter(database: Database, table: Table, where: str) -> Filter:
     Raises:
         Refused: it does not parse, names other tables, or is not immutable.
     """
+    if table.server.recovering:
+        raise Refused(
+            "The server is a standby: it is in recovery and takes no writes.",
+            needed="The primary server.",
+            do="Set store in [source] to the primary.",
+        )
     found: dict[str, str] = {}
     try:
         with database.session() as connection:
@@ -163,6 +170,14 @@ def read_filter(database: Database, table: Table, where: str) -> Filter:
                     tx.raw(_DEPARSE.format(where=where, table=table.relation.sql, alias=alias))
                     text = str(tx.raw("SELECT pg_get_viewdef('pg_temp.limosa_filter'::regclass, 0)")[0][0])
                     found[alias] = _condition(text)
+    except pg.InsufficientPrivilege as error:
+        role = quoted(table.server.user)
+        raise Refused(
+            f"Postgres does not let the filter be tried: {error.diag.message_primary}",
+            needed="SELECT on the table, and temporary tables in the database.",
+            do=f"GRANT SELECT ON {table.relation.sql} TO {role};"
+            f" GRANT TEMPORARY ON DATABASE {quoted(table.server.database)} TO {role};",
+        ) from error
     except (Refused, psycopg.Error) as error:
         raise Refused(
             f"The filter {where!r} cannot be followed: {getattr(error, 'what', error)}",

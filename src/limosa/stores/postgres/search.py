@@ -32,8 +32,11 @@ __all__ = [
     "vector_column",
 ]
 
-EXACT = {"enable_indexscan": "off"}
-"""Vector indexes answer in plain index scans only, so every row is compared."""
+EXACT = {"enable_indexscan": "off", "enable_seqscan": "on", "enable_sort": "on"}
+"""Vector indexes answer in plain index scans only, so every row is compared.
+
+The other two must be allowed: where the database forbids them too, the index would be the cheapest of the forbidden.
+"""
 
 BY_INDEX = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
 """Only the index gives rows in order of distance without a sort."""

@@ -13,7 +13,7 @@ from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["Grants", "KeyColumn", "Room", "Routine", "Stage", "Surroundings", "gather"]
+__all__ = ["Grants", "KeyColumn", "Room", "Routine", "Stage", "Surroundings", "gather", "routines"]
 
 _SQL = named_sql("limosa.stores.postgres", "surroundings")
 
@@ -145,14 +145,12 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> 
         dependents=tuple(each for each in found if not (each.schema == "limosa" and _is_view(each, views))),
         indexes=tuple(
             (name, unique or exclusion, method)
-            for name, unique, exclusion, method in tx.execute(
-                _SQL["columns_touched"], {**ids, "attnum": column.number}
-            )
+            for name, unique, exclusion, method in tx.execute(_SQL["columns_touched"], {**ids, "attnum": column.number})
         ),
         trigger_bodies=tuple((name, function) for name, function in bodies),
         taken=_taken(tx, table, scope),
         predecessors=_predecessors(tx, views),
-        routines=_routines(tx, migration, scope),
+        routines=routines(tx, migration, scope),
         bare_types=dict(tx.execute(_SQL["bare_types"], ids)),
         vector_type=str(tx.execute(_SQL["vector_type"], {"schema": scope.extension_schema})[0][0]),
         room=Room(
@@ -230,8 +228,8 @@ def _predecessors(tx: PostgresTx, views: list[Relation]) -> tuple[tuple[Relation
     return tuple((view, tuple(f"{row[1]}.{row[2]}" for row in rows if row[3] == view.sql)) for view in views)
 
 
-def _routines(tx: PostgresTx, migration: Migration, scope: Scope) -> tuple[Routine, ...]:
-    """Everything of the match function's name: in its schema, else in the table's, else where the search_path finds it."""
+def routines(tx: PostgresTx, migration: Migration, scope: Scope) -> tuple[Routine, ...]:
+    """All of the match function's name: in its schema, else in the table's, else where the search_path finds it."""
     if migration.match is None or scope.shape == "fill":
         return ()
     schema, name = parse_relation(migration.match.function)

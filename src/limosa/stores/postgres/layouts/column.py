@@ -122,22 +122,17 @@ class ColumnLayout:
         vector = self.table.column(self.scope.vector)
         if vector is None or not vector.not_null:
             return []
-        table, column, check = self.scope.relation.sql, quoted(vector.name), quoted(f"limosa_{self.scope.id}_not_null")
+        table, column = self.scope.relation.sql, quoted(vector.name)
         return [
             Operation(
                 id="lift-not-null",
                 step="cutover",
                 title=f"Lift NOT NULL of {vector.name}: rows that arrive later have no old vector",
                 do=(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL",),
-                undo=(
-                    f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}",
-                    f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
-                    f"ALTER TABLE {table} VALIDATE CONSTRAINT {check}",
-                    f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL",
-                    f"ALTER TABLE {table} DROP CONSTRAINT {check}",
-                ),
+                undo=_restore_not_null(table, column, f"limosa_{self.scope.id}_not_null"),
                 probe=_nullable(self.scope, vector),
                 lock="ACCESS EXCLUSIVE",
+                each=True,
             )
         ]
 
@@ -194,4 +189,24 @@ def _nullable(scope: Scope, vector: Column) -> str:
     return (
         f"SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = {literal(scope.relation.sql)}::regclass"
         f" AND attnum = {vector.number}"
+    )
+
+
+def _restore_not_null(table: str, column: str, name: str) -> tuple[str, ...]:
+    """NOT NULL by way of a validated CHECK: no statement scans the table under a lock that stops writers.
+
+    Rows that had to be left without an old vector keep the column nullable; rollback lists them.
+    """
+    check = quoted(name)
+    validated = (
+        f"EXISTS (SELECT FROM pg_constraint WHERE conrelid = {literal(table)}::regclass"
+        f" AND conname = {literal(name)} AND convalidated)"
+    )
+    return (
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}",
+        f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
+        f"DO $limosa$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {check};"
+        f" EXCEPTION WHEN check_violation THEN ALTER TABLE {table} DROP CONSTRAINT {check}; END $limosa$",
+        f"DO $limosa$ BEGIN IF {validated} THEN ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
+        f" ALTER TABLE {table} DROP CONSTRAINT {check}; END IF; END $limosa$",
     )

@@ -103,7 +103,8 @@ SELECT pg_relation_size(%(oid)s), pg_indexes_size(%(oid)s), pg_total_relation_si
     coalesce((SELECT pg_total_relation_size(reltoastrelid) FROM pg_class WHERE oid = %(oid)s AND reltoastrelid <> 0), 0);
 
 -- name: functions
-SELECT p.oid::regprocedure::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), pg_get_functiondef(p.oid),
+SELECT p.oid::regprocedure::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+    CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) ELSE '' END,
     pg_get_function_identity_arguments(p.oid), p.prokind::text, pg_has_role(p.proowner, 'USAGE')
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE p.proname = %(name)s AND (n.nspname = %(schema)s OR %(schema)s::text IS NULL AND pg_function_is_visible(p.oid));

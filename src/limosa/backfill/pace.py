@@ -1,0 +1,38 @@
+"""How many rows one write transaction takes, so that no row stays locked for long."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+__all__ = ["COMMIT_S", "Stride"]
+
+COMMIT_S = 0.05
+"""Longest wanted write transaction: the application may wait for a row that long, and must not wait 0.1 s."""
+
+LEAST_ROWS = 4
+"""Below this the commits themselves would be most of the work."""
+
+
+@dataclass(slots=True)
+class Stride:
+    """Rows a transaction, found by watching how long they take; shared by the threads of a process."""
+
+    most: int
+    rows: int = field(init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        # The first transaction meets indexes of unknown cost.
+        self.rows = min(self.most, 16)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Notes one transaction; grows at most twofold at a time, shrinks at once."""
+        if rows == 0 or seconds <= 0:
+            return
+        fitting = rows * COMMIT_S / seconds
+        with self._guard:
+            if fitting < self.rows:
+                self.rows = max(LEAST_ROWS, int(fitting))
+            elif rows >= self.rows:
+                self.rows = min(self.most, int(min(fitting, self.rows * 2)))

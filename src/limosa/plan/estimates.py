@@ -1,0 +1,92 @@
+"""Estimates: seconds, dollars, tokens and memory, each with what it rests on."""
+
+from __future__ import annotations
+
+from limosa.model.migration import Migration
+from limosa.model.plan import Check
+from limosa.plan.models import HERE, columns_sent
+from limosa.plan.money import Bill
+from limosa.plan.probe import Probe
+from limosa.ports.store import Facts
+
+__all__ = ["ACCEPTED_S", "estimates", "slow_checks"]
+
+ACCEPTED_S = 6 * 3600.0
+"""A longer migration asks first: it is a night's work no more, and the old index is slower all that while."""
+
+_CLIENT_BASE_BYTES = 60 * 2**20
+"""What a process with numpy and psycopg holds before the first batch (66 MB were measured with batches of 1,000)."""
+
+
+def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None, bill: Bill) -> dict[str, object]:
+    """What the migration costs; every unit rides in the key, and None is what could not be said."""
+    rows = facts.counts.get("to_embed", 0)
+    embed_per_s = _embed_rows_per_s(new)
+    write_per_s = facts.sizes.get("write_rows_per_s")
+    rates = {
+        name: float(rate)
+        for name, rate in (("the new model", embed_per_s), ("the database", write_per_s))
+        if isinstance(rate, int | float) and rate > 0
+    }
+    slowest = min(rates, key=lambda name: rates[name]) if rates else None
+    backfill_s = rows / rates[slowest] if slowest is not None else None
+    build = facts.sizes.get("index_build_s", 0.0)
+    build_s = float(build) if isinstance(build, int | float) else 0.0
+    price = bill.price
+    return {
+        **facts.sizes,
+        "rows_to_embed": rows,
+        "tokens": bill.tokens,
+        "tokens_basis": bill.basis,
+        "cost_usd": bill.cost_usd,
+        "price_usd_per_million_tokens": price.usd_per_million_tokens if price is not None else None,
+        "price_source": price.source if price is not None else None,
+        "price_seen": price.seen.isoformat() if price is not None else None,
+        "embed_rows_per_s": round(embed_per_s, 1) if embed_per_s is not None else None,
+        "backfill_s": round(backfill_s, 1) if backfill_s is not None else None,
+        "slowest": slowest,
+        "total_s": round(backfill_s + build_s, 1) if backfill_s is not None else None,
+        "client_memory_bytes": _client_bytes(migration, facts, new),
+        "sends_to": new.embedder.destination if new.embedder is not None else None,
+        "columns_sent": list(columns_sent(migration.target.place.text)),
+        "new_model_answers": new.error is None,
+        "old_model_answers": old.error is None if old is not None else None,
+    }
+
+
+def _embed_rows_per_s(new: Probe) -> float | None:
+    """As many requests at a time as the provider is worth; on this machine they share its processors."""
+    if new.rows_per_s is None or new.embedder is None:
+        return None
+    return new.rows_per_s * (1 if new.embedder.destination == HERE else new.embedder.limits.concurrency)
+
+
+def _client_bytes(migration: Migration, facts: Facts, new: Probe) -> int:
+    """A process's base, and for every request in flight its texts, its vectors and both on their way through."""
+    if new.embedder is None:
+        return _CLIENT_BASE_BYTES
+    batch = min(migration.backfill.batch_rows, new.embedder.limits.batch)
+    row = 4 * facts.characters + 4 * 4 * migration.target.space.dimensions
+    return int(_CLIENT_BASE_BYTES + new.embedder.limits.concurrency * batch * row)
+
+
+def slow_checks(estimated: dict[str, object]) -> list[Check]:
+    """Asks before a migration that takes longer than ``ACCEPTED_S``."""
+    total = estimated["total_s"]
+    if not isinstance(total, float) or total <= ACCEPTED_S:
+        return []
+    rows = estimated["rows_to_embed"]
+    return [
+        Check(
+            name="slow",
+            verdict="accept",
+            said=f"{rows:,} rows take longer than {ACCEPTED_S / 3600:.0f} hours; {estimated['slowest']} is slowest.",
+            needed="Your word that it may take so long; it can be stopped and goes on where it stood.",
+            do=(
+                "Drop the old index first if searches can do without it, or set a fillfactor."
+                if estimated["slowest"] == "the database"
+                else "Ask the provider for a higher limit, or raise batch_rows in [backfill]."
+            ),
+            flag="--accept-slow",
+        )
+    ]

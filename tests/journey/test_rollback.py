@@ -1,0 +1,132 @@
+"""Forward, check, back, check "as before", from after every step, with and without a writer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from limosa import flow
+from limosa.app import App
+from limosa.steps.backfill import backfill, catch_up
+from limosa.steps.expand import expand
+from limosa.steps.index import index
+from limosa.steps.verify import verify
+from tests.crash.world import dump, fill_table
+from tests.journey.world import NEW, OLD, Writer, docs_app, stale_rows
+from tests.providers.openai_server import Fault, OpenAIServer
+
+
+def _verify(app: App) -> None:
+    catch_up(app.voyage)
+    different = [proof for proof in verify(app.voyage) if proof.verdict == "different"]
+    assert not different
+
+
+STEPS: dict[str, Callable[[App], object]] = {
+    "expand": lambda app: expand(app.voyage),
+    "backfill": lambda app: backfill(app.voyage),
+    "index": lambda app: index(app.voyage),
+    "verify": _verify,
+    "cutover": lambda app: app.cutover(),
+}
+
+
+def _forward(app: App, last: str) -> None:
+    flow.begin(app.voyage, app.plan())
+    for name, step in STEPS.items():
+        step(app)
+        if name == last:
+            return
+
+
+@pytest.fixture
+def app(database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> App:
+    monkeypatch.setenv("LIMOSA_TEST_URL", database)
+    return docs_app(openai_server.base_url)
+
+
+@pytest.mark.parametrize("last", list(STEPS))
+def test_rollback_from_after_each_step_leaves_an_equal_dump(database: str, app: App, last: str) -> None:
+    fill_table(database, rows=120)
+    before = dump(database)
+    _forward(app, last)
+    assert dump(database) != before
+    app.rollback()
+    assert dump(database) == before
+    # And forward again, as if nothing had been.
+    _forward(app, "cutover")
+    assert not stale_rows(database, "embedding", model=NEW[0], d=NEW[1])
+    app.finish()
+    app.close()
+
+
+@pytest.mark.parametrize("last", list(STEPS))
+def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, last: str) -> None:
+    fill_table(database, rows=120)
+    schema = dump(database).split("\n(", 1)[0]
+    with Writer(database) as writer:
+        _forward(app, last)
+        _wait_for(writer, 20)
+        with psycopg.connect(database) as connection:
+            watched = connection.execute(
+                f"SELECT id, title, body, note, {'embedding_limosa_old' if last == 'cutover' else 'embedding'}::text"
+                " FROM docs"
+            ).fetchall()
+        left = app.rollback()
+        _wait_for(writer, 10)
+    assert not writer.errors
+    assert dump(database).split("\n(", 1)[0] == schema
+    assert not left or {why for _, why in left} <= {"the text is NULL", "the text is blank"}
+    with psycopg.connect(database) as connection:
+        now = {row[0]: row for row in connection.execute("SELECT id, title, body, note, embedding::text FROM docs")}
+    # Rows whose text did not change keep their old vector bit for bit.
+    for key, title, body, _, vector in watched:
+        if last != "cutover" and key in now and now[key][1:3] == (title, body) and vector is not None:
+            assert now[key][4] == vector
+    app.close()
+
+
+def test_rows_that_changed_after_the_switch_get_old_vectors_again(database: str, app: App) -> None:
+    fill_table(database, rows=120)
+    _forward(app, "cutover")
+    with Writer(database) as writer:
+        _wait_for(writer, 40)
+        left = app.rollback()
+        _wait_for(writer, 5)
+    assert not writer.errors
+    assert {why for _, why in left} <= {"the text is NULL", "the text is blank"}
+    # Every text but those that changed after the way back has the old model's vector of itself.
+    assert len(stale_rows(database, "embedding", model=OLD[0], d=OLD[1])) <= writer.changes - 40
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM docs WHERE embedding IS NOT NULL AND body LIKE 'edited%'"
+        ).fetchone()
+    assert found is not None
+    assert found[0] > 5
+    app.close()
+
+
+def test_an_old_model_that_no_longer_answers_leaves_null_and_says_which(
+    database: str, openai_server: OpenAIServer, app: App
+) -> None:
+    fill_table(database, rows=60)
+    _forward(app, "cutover")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE docs SET body = 'another text' WHERE id IN (3, 4)")
+    openai_server.fail_always(Fault(status=404))
+    left = dict(app.rollback())
+    assert sorted(left) == [("3",), ("4",)]
+    assert all("no longer answers" in why for why in left.values())
+    with psycopg.connect(database) as connection:
+        empty = connection.execute("SELECT id FROM docs WHERE embedding IS NULL ORDER BY id").fetchall()
+    assert empty == [(3,), (4,)]
+    app.close()
+
+
+def _wait_for(writer: Writer, changes: int) -> None:
+    wanted = writer.changes + changes
+    while writer.changes < wanted and not writer.errors:
+        time.sleep(0.01)
