@@ -67,7 +67,8 @@ def make_table(url: str, *, rows: int, old_d: int = 0, hnsw: bool = False) -> No
     """``docs``: id, body of about 600 characters, and an old vector column, optionally filled and indexed."""
     with psycopg.connect(url, autocommit=True) as connection:
         run = connection.execute
-        run("DROP TABLE IF EXISTS docs")
+        run("DROP SCHEMA IF EXISTS limosa CASCADE")
+        run("DROP TABLE IF EXISTS docs CASCADE")
         run(f"CREATE TABLE docs (id bigint PRIMARY KEY, body text NOT NULL, embedding vector({old_d or 384}))")
         vector = (
             f"(SELECT array_agg(random()) FROM generate_series(1, {old_d}) WHERE i IS NOT NULL)::vector"

@@ -11,6 +11,7 @@ from limosa import flow
 from limosa.backfill.meter import Meter
 from limosa.config import load, resolve
 from limosa.control.records import Record, Records
+from limosa.control.reports import Reports
 from limosa.control.script import PlanScript
 from limosa.embedders.find import find
 from limosa.errors import Refused
@@ -47,16 +48,6 @@ class App:
         self._say = say
         self._embedders: dict[str, Embedder] = {}
 
-    @cached_property
-    def store(self) -> Store:
-        """The store, connected."""
-        return _open_store(self.migration)
-
-    @cached_property
-    def records(self) -> Records:
-        """What the ledger remembers."""
-        return Records(self.store.begin, self.migration.id)
-
     def plan(self, *, sql: Path | None = None) -> Plan:
         """What would be done, or, once it has begun, what was locked then; changes nothing.
 
@@ -64,17 +55,17 @@ class App:
             sql: a folder for scripts, up and down; ``run`` recognises what was applied by hand.
 
         Raises:
-            Refused: scripts are wanted, and the plan refuses.
+            Refused: it has begun with another file; or scripts are wanted, and the plan refuses.
         """
-        begun = self._begun()
+        begun = self.voyage.record() if self._begun() is not None else None
         plan = build_plan(
             self.migration,
-            self.store.inspect(),
-            embedder=self.embedder,
+            self.voyage.store.inspect(),
+            embedder=self._embedder,
             locked=begun.operations if begun is not None else (),
         )
         if sql is not None:
-            write_scripts(plan, sql, PlanScript(self.migration, plan, self.store.place))
+            write_scripts(plan, sql, PlanScript(self.migration, plan, self.voyage.store.place))
         return plan
 
     def run(self, *, accept: frozenset[str] = frozenset(), limit: int | None = None) -> list[Proof]:
@@ -124,24 +115,26 @@ class App:
     def retry(self) -> int:
         """Queues all dead letters again for the next run; how many there were."""
         self.voyage.record()
-        return self.records.retry()
+        return self.voyage.reports.retry()
 
     def close(self) -> None:
         """Gives every connection back."""
-        if "store" in self.__dict__:
-            self.store.close()
+        if "voyage" in self.__dict__:
+            self.voyage.store.close()
 
     @cached_property
     def voyage(self) -> Voyage:
-        """What the steps work with."""
-        return Voyage(self.migration, self.store, self.records, self.embedder, self._say, self.meter)
-
-    def embedder(self, side: str) -> Embedder:
-        """The embedder of ``source`` or ``target``; opened at most once."""
-        if side not in self._embedders:
-            end = self.migration.source if side == "source" else self.migration.target
-            self._embedders[side] = find(end.space, end.endpoint)
-        return self._embedders[side]
+        """What the steps work with: store, records, reports and embedders; connects."""
+        store = _open_store(self.migration)
+        return Voyage(
+            migration=self.migration,
+            store=store,
+            records=Records(store.begin, self.migration.id),
+            reports=Reports(store.begin, self.migration.id),
+            embedder=self._embedder,
+            say=self._say,
+            meter=self.meter,
+        )
 
     def use_embedder(self, side: str, embedder: Embedder) -> None:
         """Takes an embedder of the caller's own for ``source`` or ``target`` instead of looking for one.
@@ -150,8 +143,14 @@ class App:
         """
         self._embedders[side] = embedder
 
+    def _embedder(self, side: str) -> Embedder:
+        if side not in self._embedders:
+            end = self.migration.source if side == "source" else self.migration.target
+            self._embedders[side] = find(end.space, end.endpoint)
+        return self._embedders[side]
+
     def _begun(self) -> Record | None:
-        record = self.records.get()
+        record = self.voyage.records.get()
         return record if record is not None and (record.active or record.step == "finish") else None
 
 

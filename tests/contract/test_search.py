@@ -73,7 +73,7 @@ def world(request: pytest.FixtureRequest, database: str, monkeypatch: pytest.Mon
             "target": {"space": {"provider": "hashing", "model": "words-2", "dimensions": 8}},
         }
     )
-    yield World(database, app.store, held)
+    yield World(database, app.voyage.store, held)
     app.close()
 
 
@@ -182,6 +182,16 @@ def test_both_ways_of_searching_see_the_whole_column(world: World) -> None:
     near, exact = evidence.compare(np.ones(D, dtype=np.float32), 20)
     assert [each.key for each in near] == [each.key for each in exact]
     assert len(exact) == 20
+
+
+def test_a_plan_that_was_kept_does_not_make_exact_approximate(world: World) -> None:
+    world.run("ALTER DATABASE " + world.url.rsplit("/", 1)[1].split("?")[0] + " SET hnsw.ef_search = 1")
+    world.store.close()  # the next session starts with that setting
+    evidence = world.store.evidence(0, side="old")
+    assert evidence is not None
+    for _ in range(12):  # a driver prepares after five calls, and a server keeps a plan after five more
+        near, exact = evidence.compare(np.ones(D, dtype=np.float32), 20)
+        assert len(near) < len(exact) == 20
 
 
 def test_without_a_match_function_there_is_nothing_to_call(world: World) -> None:

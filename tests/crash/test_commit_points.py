@@ -71,23 +71,19 @@ def test_a_kill_at_every_commit_point_changes_nothing(
     assert code == 0, output
     expected = dump(database)
     assert (expected == untouched) == (verbs == BACK)
-    points = list(dict.fromkeys(quiet.labels))
-    assert len(points) > 15
+    # The way back is killed where it differs from the way forward, which has its own test.
+    turn = next((i for i, label in enumerate(quiet.labels) if "SET direction" in label), 0)
+    points = list(dict.fromkeys(quiet.labels[turn:]))
+    assert len(points) > 10
     wrong: list[str] = []
     for label in points:
         world = _fresh(database, tmp_path, openai_server)
         proxy = _proxy(database)
         proxy.kill_at, proxy.after = partial(_is, label), after
-        import time
-
-        t = time.time()
         _drive(world, verbs, proxy)
-        t1 = time.time()
-        print(f"{t1 - t:.2f}", label[:150], flush=True)
         if proxy.killed != label:
             wrong.append(f"not reached: {label}")
         _resume(world, verbs)
-        print(f"   resume {time.time() - t1:.2f}", flush=True)
         if dump(database) != expected:
             wrong.append(f"different: {label}")
     assert not wrong, "\n".join(wrong)

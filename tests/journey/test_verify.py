@@ -135,7 +135,7 @@ def test_every_proof_holds_before_and_after_cutover_and_after_finish(world: Worl
         "conservation": "unchecked",
     }
     assert "old space" not in proofs["match function"].evidence
-    record = moved.app.records.get()
+    record = moved.app.voyage.records.get()
     assert record is not None
     assert record.proofs[0].verdict == "proved", "what was kept stays"
 
@@ -274,7 +274,7 @@ def test_an_index_that_is_invalid_or_gone_is_seen(world: World) -> None:
 def test_an_index_that_finds_too_little_is_seen(world: World) -> None:
     moved = world(rows=600, target={"index": {"kind": "ivfflat", "lists": 150}})
     moved.sql("ALTER DATABASE " + moved.sql("SELECT current_database()")[0][0] + " SET enable_seqscan = off")
-    moved.app.store.close()
+    moved.app.voyage.store.close()
     proofs = moved.proofs()
     assert proofs["index"].evidence["used"] == "planned"
     recall = proofs["recall"]
@@ -282,7 +282,7 @@ def test_an_index_that_finds_too_little_is_seen(world: World) -> None:
     assert "ivfflat.probes = 1" in recall.said
     assert float(str(recall.evidence["low"])) < float(str(recall.evidence["recall"])) < 0.9
     moved.sql("ALTER DATABASE " + moved.sql("SELECT current_database()")[0][0] + " SET ivfflat.probes = 150")
-    moved.app.store.close()
+    moved.app.voyage.store.close()
     assert moved.verdicts()["recall"] == "proved"
 
 
@@ -332,7 +332,7 @@ def test_a_provider_that_does_not_answer_leaves_the_space_unchecked(world: World
     def silent() -> None:
         raise Transient("The provider does not answer.")
 
-    moved.app.use_embedder("target", Meddling(moved.app.embedder("target"), silent))
+    moved.app.use_embedder("target", Meddling(moved.app.voyage.embedder("target"), silent))
     proofs = moved.proofs()
     assert (proofs["canary"].verdict, proofs["one space"].verdict) == ("unchecked", "unchecked")
     assert "The provider does not answer." in proofs["canary"].said
@@ -347,7 +347,7 @@ def test_rows_that_change_meanwhile_are_left_out(world: World) -> None:
         moved.sql("UPDATE birds SET text = text || ' again' WHERE id < 5")
         moved.sql("DELETE FROM birds WHERE id = 20")
 
-    moved.app.use_embedder("target", Meddling(moved.app.embedder("target"), meddle))
+    moved.app.use_embedder("target", Meddling(moved.app.voyage.embedder("target"), meddle))
     canary = moved.proofs()["canary"]
     assert (canary.verdict, canary.evidence["compared"], canary.evidence["left_out"]) == ("proved", ROWS - 6, 6)
 

@@ -14,7 +14,7 @@ from limosa.app import App, open_app
 from limosa.model.batch import Key
 from tests.providers.openai_server import vector_of
 
-__all__ = ["Writer", "docs_app", "stale_rows"]
+__all__ = ["Searcher", "Writer", "docs_app", "stale_rows"]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
@@ -119,3 +119,46 @@ class Writer:
             connection.execute("UPDATE docs SET title = NULL, body = NULL WHERE id = %s", (key,))
         else:
             connection.execute("UPDATE docs SET id = (SELECT max(id) + 1 FROM docs) WHERE id = %s", (key,))
+
+
+@dataclass
+class Searcher:
+    """An application that searches about ``rate`` times a second through the match function.
+
+    Attributes:
+        space: model and dimensions of its queries; may be changed while it runs.
+        errors, empty: what must stay empty and zero.
+    """
+
+    url: str
+    space: tuple[str, int] = OLD
+    rate: float = 100.0
+    errors: list[str] = field(default_factory=list)
+    searches: int = 0
+    empty: int = 0
+
+    def __enter__(self) -> Searcher:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        rng = random.Random(2)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            while not self._stop.is_set():
+                model, d = self.space
+                query = vector_of(f"title {rng.randrange(100)}", model=model, d=d).tolist()
+                try:
+                    found = connection.execute(
+                        "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 5)", (query,)
+                    ).fetchall()
+                    self.empty += not found
+                    self.searches += 1
+                except psycopg.Error as error:
+                    self.errors.append(str(error))
+                time.sleep(rng.uniform(0.5, 1.5) / self.rate)

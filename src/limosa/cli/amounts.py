@@ -49,7 +49,7 @@ def _milliseconds(value: float) -> str:
     return duration(value / 1000) if value >= 1000 else f"{value:.0f} ms"
 
 
-# The longest suffix that fits is taken, so `rate_per_s` is no duration.
+# The first that fits is taken, so `rate_per_s` is no duration.
 _UNITS: dict[str, Callable[[float], str]] = {
     "_per_s": lambda value: f"{rows(value)} a second",
     "_bytes": size,
@@ -61,8 +61,8 @@ _UNITS: dict[str, Callable[[float], str]] = {
 
 
 def label(name: str) -> str:
-    """A name without its unit, as words: ``old_heap_bytes`` reads ``old heap``."""
-    return name.removesuffix(_unit(name)).replace("_", " ")
+    """A name without its unit, as words: ``heap_bytes_before`` reads ``heap before``."""
+    return f"_{name}_".replace(f"{_unit(name)}_", "_", 1).strip("_").replace("_", " ")
 
 
 def in_words(name: str, value: object) -> str:
@@ -82,4 +82,4 @@ def in_words(name: str, value: object) -> str:
 
 
 def _unit(name: str) -> str:
-    return next((unit for unit in _UNITS if name.endswith(unit)), "")
+    return next((unit for unit in _UNITS if f"{unit}_" in f"_{name}_"), "")

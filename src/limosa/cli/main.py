@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,20 +31,24 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+
+def _print_version(wanted: bool) -> None:
+    # Before anything else is parsed: for the values of other options typer imports pydantic.
+    if wanted:
+        typer.echo(f"limosa {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)]
 Keep = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Leave the database in DIR to look around.")]
 
 
-@commands.callback(invoke_without_command=True)
-def _limosa(context: typer.Context, version: Version = False) -> None:
+@commands.callback()
+def _limosa(version: Version = False) -> None:
     """Move embeddings to another model while the application keeps running.
 
     FILE is limosa.toml where it is left out. The order of things: plan, run, cutover, finish.
     """
-    if version:
-        typer.echo(f"limosa {__version__}")
-    elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @commands.command(cls=Command)
@@ -60,4 +65,4 @@ for _command in (plan, run, status, retry, verify, search, cutover, rollback, fi
 
 def main() -> None:
     """What the program ``limosa`` does; ends the process with the exit code."""
-    commands()
+    commands(sys.argv[1:] or ["--help"], prog_name="limosa")

@@ -73,7 +73,7 @@ def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> 
             {
                 "migration": app.migration.id,
                 "name": app.migration.name,
-                "tally": asdict(app.records.tally()),
+                "tally": asdict(app.voyage.reports.tally()),
                 "proofs": [asdict(proof) for proof in proofs],
             }
         )

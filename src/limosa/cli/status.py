@@ -124,10 +124,10 @@ def _list_failed(app: App, file: Path, *, json: bool) -> None:
     from limosa.cli.pages.status import print_failed
     from limosa.cli.terminal import console
 
-    begun = app.records.ready()
-    exceptions = app.records.exceptions() if begun else []
+    begun = app.voyage.records.ready()
+    exceptions = app.voyage.reports.exceptions() if begun else []
     if not json:
         print_failed(console(), exceptions, file=file)
         return
-    letters = app.records.dead_letters() if begun else []
+    letters = app.voyage.reports.dead_letters() if begun else []
     print_document({"reasons": [asdict(each) for each in exceptions], "dead": [asdict(each) for each in letters]})

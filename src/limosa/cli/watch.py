@@ -64,7 +64,7 @@ class Watch:
         Raises:
             Transient: the database does not answer.
         """
-        record = self.app.records.get()
+        record = self.app.voyage.records.get()
         if record is None or not (record.active or record.step == "finish"):
             return Look(phase="plan")
         self.titles = {operation.title: operation.step for operation in record.operations}
@@ -76,10 +76,10 @@ class Watch:
 
     def _of(self, record: Record) -> Look:
         phase = "catch up" if record.switched else _NEXT.get(record.step, "catch up")
-        tally = self.app.records.tally()
+        tally = self.app.voyage.reports.tally()
         filled = tally.done + tally.skipped + tally.dead
         look = Look(phase=phase, cost_usd=tally.cost_usd, changes=tally.changes, filled=filled)
-        if phase == "index" and (progress := self.app.store.runner.progress()) is not None:
+        if phase == "index" and (progress := self.app.voyage.store.runner.progress()) is not None:
             # A total that has been passed was an estimate, and says nothing any more.
             total = progress.total if progress.total >= progress.done else None
             return replace(look, done=progress.done, total=total or None, detail=progress.phase)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from limosa.control.schema import schema
@@ -15,10 +14,11 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
+from limosa.model.space import Space
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["DeadLetter", "Exceptions", "Record", "Records", "Tally"]
+__all__ = ["Record", "Records"]
 
 _SQL = named_sql("limosa.control", "migrations")
 _CHUNKS = named_sql("limosa.control", "chunks")
@@ -58,46 +58,6 @@ class Record:
         return self.epoch % 2 == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Counts over all chunks.
-
-    Attributes:
-        workers: chunks that somebody works on now, the change table among them.
-        processes: processes of limosa that work in this database now.
-    """
-
-    done: int
-    skipped: int
-    dead: int
-    tokens: int
-    cost_usd: float
-    chunks_done: int
-    chunks_open: int
-    workers: int
-    processes: int
-    changes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Exceptions:
-    """Keys of one kind and reason: how many, and at most three examples."""
-
-    kind: str
-    reason: str
-    count: int
-    examples: tuple[Key, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One key that could not be embedded or stored."""
-
-    key: Key
-    reason: str
-    at: datetime
-
-
 class Records:
     """Reads and writes what is remembered of one migration.
 
@@ -131,16 +91,7 @@ class Records:
         Raises:
             Refused: another migration, or another plan of this one, holds the place.
         """
-        document = json.dumps({"operations": [asdict(operation) for operation in plan.operations]})
-        params = {
-            "id": self.id,
-            "name": migration.name,
-            "place": place,
-            "shape": plan.shape,
-            "job": migration.digest,
-            "plan_hash": plan.hash,
-            "plan": document,
-        }
+        params = claim_values(migration, plan, place)
         with self.begin() as tx:
             tx.execute("SELECT pg_advisory_xact_lock(hashtext('limosa.hold'))")
             for other, name in tx.execute(_SQL["holder"], params):
@@ -153,14 +104,7 @@ class Records:
             tx.execute(_SQL["hold"], params)
             tx.execute(_SQL["revive"], params)
             for space in (migration.source.space, migration.target.space):
-                tx.execute(
-                    _SQL["know_space"],
-                    {
-                        "fingerprint": space.fingerprint,
-                        "title": space.title,
-                        "description": json.dumps(asdict(space)),
-                    },
-                )
+                tx.execute(_SQL["know_space"], space_values(space))
 
     def get(self) -> Record | None:
         """Where the migration stands; None where nothing is known of it."""
@@ -170,9 +114,9 @@ class Records:
             rows = tx.execute(_SQL["get"], {"id": self.id})
         return _record(rows[0]) if rows else None
 
-    def set_step(self, step: Step, tx: Tx | None = None) -> None:
+    def set_step(self, step: Step) -> None:
         """Notes that a step is completed."""
-        self._do("set_step", tx, step=step)
+        self._do("set_step", None, step=step)
 
     def set_direction(self, direction: str) -> None:
         """Notes that a rollback is under way, or no longer."""
@@ -198,11 +142,6 @@ class Records:
                 tx.execute(_SQL[f"sweep_{name}"], {"id": self.id})
             self._do("retire", tx, step=step)
 
-    def edges(self) -> list[Key]:
-        """Upper edges of the chunks that were cut until now, in key order."""
-        with self.begin() as tx:
-            return [tuple(upper) for _, upper, _, _ in tx.execute(_CHUNKS["ranges"], {"migration": self.id})]
-
     def states(self) -> dict[str, str]:
         """Operation id to ``intended``, ``done`` or ``undone``."""
         with self.begin() as tx:
@@ -216,36 +155,6 @@ class Records:
         """Keeps an event."""
         self._do("tell", None, kind=kind, detail=detail)
 
-    def events(self, limit: int = 20) -> list[tuple[datetime, str, str]]:
-        """The newest events first: time, kind, detail."""
-        with self.begin() as tx:
-            return [(at, kind, detail) for at, kind, detail in tx.execute(_SQL["events"], self._ids(limit=limit))]
-
-    def tally(self) -> Tally:
-        """Counts over all chunks, and the changes that are outstanding."""
-        with self.begin() as tx:
-            row = tx.execute(_SQL["tally"], self._ids())[0]
-            changes = tx.execute(_SQL["changes_outstanding"], self._ids())[0][0]
-        names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers", "processes")
-        values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
-        return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes)
-
-    def exceptions(self) -> list[Exceptions]:
-        """Skipped and dead keys by reason."""
-        with self.begin() as tx:
-            rows = tx.execute(_SQL["exceptions"], self._ids())
-        return [Exceptions(kind, why, count, tuple(tuple(k) for k in keys)) for kind, why, count, keys in rows]
-
-    def dead_letters(self) -> list[DeadLetter]:
-        """Every key that could not be embedded or stored."""
-        with self.begin() as tx:
-            return [DeadLetter(tuple(key), why, at) for key, why, at in tx.execute(_SQL["dead_letters"], self._ids())]
-
-    def retry(self) -> int:
-        """Queues all dead letters again; how many there were."""
-        with self.begin() as tx:
-            return len(tx.execute(_SQL["retry"], self._ids()))
-
     def _ids(self, **more: object) -> dict[str, object]:
         return {"id": self.id, **more}
 
@@ -255,6 +164,24 @@ class Records:
             return
         with self.begin() as own:
             own.execute(_SQL[name], self._ids(**params))
+
+
+def claim_values(migration: Migration, plan: Plan, place: str) -> dict[str, str]:
+    """The parameters with which a place is claimed for a plan."""
+    return {
+        "id": migration.id,
+        "name": migration.name,
+        "place": place,
+        "shape": plan.shape,
+        "job": migration.digest,
+        "plan_hash": plan.hash,
+        "plan": json.dumps({"operations": [asdict(operation) for operation in plan.operations]}),
+    }
+
+
+def space_values(space: Space) -> dict[str, str]:
+    """The parameters with which a space is remembered."""
+    return {"fingerprint": space.fingerprint, "title": space.title, "description": json.dumps(asdict(space))}
 
 
 def _record(row: tuple[Any, ...]) -> Record:

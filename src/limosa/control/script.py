@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from limosa.control.records import claim_values, space_values
 from limosa.control.schema import schema
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
@@ -31,18 +31,8 @@ class PlanScript:
 
     def opening(self) -> tuple[str, ...]:
         """Makes the ledger where it is missing and claims the place for the plan; may be run again."""
-        document = json.dumps({"operations": [asdict(operation) for operation in self.plan.operations]})
-        values = {
-            "name": self.migration.name,
-            "place": self.place,
-            "shape": self.plan.shape,
-            "plan_hash": self.plan.hash,
-            "plan": document,
-        }
-        spaces = [
-            {"fingerprint": s.fingerprint, "title": s.title, "description": json.dumps(asdict(s))}
-            for s in (self.migration.source.space, self.migration.target.space)
-        ]
+        values = claim_values(self.migration, self.plan, self.place)
+        spaces = [space_values(space) for space in (self.migration.source.space, self.migration.target.space)]
         return (
             *schema(),
             "SELECT pg_advisory_xact_lock(hashtext('limosa.hold'))",

@@ -65,7 +65,7 @@ def space_checks(migration: Migration, embedder: Embedder, texts: Sequence[str],
     Fewer than half in agreement is another space, another template or another prefix than the file says;
     fewer than all are texts that changed since, or a mixture.
     """
-    if stored is None or not len(texts):
+    if stored is None or not len(texts) or stored.shape[1] != embedder.space.dimensions:
         return []
     free = embedder.destination == HERE
     n = len(texts) if free else min(_PAID, len(texts))

@@ -150,7 +150,10 @@ class Store(Protocol):
         ...
 
     def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
-        """Rows of the filter in (after, upper] by class (done, skipped, dead, pending, lost) in the snapshot of ``tx``."""
+        """Rows of the filter in (after, upper] by class, as the snapshot of ``tx`` has it.
+
+        The classes are done, skipped, dead, pending and lost.
+        """
         ...
 
     def search(self, epoch: int, *, side: OldOrNew) -> Search | None:

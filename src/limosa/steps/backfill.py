@@ -55,7 +55,7 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
             if limit is None or bench.meter.read().rows < limit:
                 voyage.heed()
             return False
-        if not voyage.records.tally().chunks_open:
+        if not voyage.reports.tally().chunks_open:
             break
         # What is left is leased to other processes; one that dies leaves its chunks to this one.
         time.sleep(LOOK_S)

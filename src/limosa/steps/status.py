@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from limosa.control.records import Exceptions, Record, Tally
+from limosa.control.records import Record
+from limosa.control.reports import Exceptions, Tally
 from limosa.errors import LimosaError
 from limosa.model.conservation import Conservation
 from limosa.model.operation import Step
@@ -91,10 +92,10 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
     record = voyage.records.get()
     if record is None:
         return _not_begun(voyage, "not begun", ())
-    events = tuple(voyage.records.events(EVENTS))
+    events = tuple(voyage.reports.events(EVENTS))
     if not record.active and record.step != "finish":
         return _not_begun(voyage, "rolled back", events)
-    tally = voyage.records.tally()
+    tally = voyage.reports.tally()
     looked_s = time.monotonic()
     under_way = record.step == "backfill" and not record.switched
     return Status(
@@ -110,7 +111,7 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         conservation=_conservation(voyage, record) if count else None,
         rate_per_s=_rate(before, tally, looked_s),
         building=voyage.store.runner.progress() if under_way else None,
-        exceptions=tuple(voyage.records.exceptions()),
+        exceptions=tuple(voyage.reports.exceptions()),
         proofs=record.proofs,
         events=events,
         looked_s=looked_s,

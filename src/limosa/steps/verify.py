@@ -60,7 +60,7 @@ def verify(voyage: Voyage) -> list[Proof]:
 def conserve(voyage: Voyage) -> Conservation:
     """The conservation line, counted range by range."""
     record = voyage.record()
-    return count(voyage.store, record.epoch, voyage.records.edges(), at_expand=record.at_expand)
+    return count(voyage.store, record.epoch, voyage.reports.edges(), at_expand=record.at_expand)
 
 
 def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
@@ -72,7 +72,7 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
         return [conservation]
     view = _View(voyage=voyage, record=record, search=search, evidence=evidence)
     space = voyage.migration.target.space
-    found = measure(evidence, voyage.store.begin, voyage.records.edges())
+    found = measure(evidence, voyage.store.begin, voyage.reports.edges())
     canary = _canary(view)
     proofs = [
         conservation,

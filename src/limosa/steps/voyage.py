@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from limosa.backfill.meter import Meter
 from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Record, Records
+from limosa.control.reports import Reports
 from limosa.errors import Refused, Transient
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
@@ -33,6 +34,7 @@ class Voyage:
     migration: Migration
     store: Store
     records: Records
+    reports: Reports
     embedder: Callable[[str], Embedder]
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)

@@ -12,10 +12,23 @@ from limosa.cli.demo.stage import ANSWERS, FILE, SEARCHERS, SEARCHES_PER_S, WRIT
 from limosa.cli.lines import print_line
 from limosa.model.operation import STEPS
 
-__all__ = ["calm", "fill", "once_more", "plan", "there_and_back"]
+__all__ = ["FIGURES", "QUERY", "calm", "fill", "once_more", "plan", "there_and_back"]
 
 QUERY = "parsing command-line arguments"
 """Shown before and after: picked because a reader can judge the answers at once."""
+
+FIGURES = (
+    "rows",
+    "without_vector",
+    "to_embed",
+    "tokens",
+    "cost_usd",
+    "backfill_s",
+    "index_build_s",
+    "index_memory_bytes",
+    "wal_bytes",
+)
+"""What of the plan's figures is shown here; `limosa plan` prints all of them."""
 
 
 def calm(scene: Scene) -> None:
@@ -24,8 +37,8 @@ def calm(scene: Scene) -> None:
     page.heading(
         "An application at work",
         "It runs in a process of its own and knows nothing of limosa. It edits, inserts and deletes rows,"
-        " searches through the match function, and never writes a vector. First it works alone: these"
-        " pauses are what this machine does by itself.",
+        " searches through the match function, and never writes a vector, so those of edited rows grow stale."
+        " First it works alone: these pauses are what this machine does by itself.",
     )
     known = scene.beside.start()
     page.say(
@@ -41,7 +54,7 @@ def plan(scene: Scene) -> None:
     page = scene.page
     page.heading(
         "The job, and its plan",
-        "One file says what moves where. `limosa plan limosa.toml` looks and changes nothing.",
+        "One file says what moves where. `limosa plan limosa.toml` looks and changes nothing; this is its short form.",
     )
     page.verbatim(FILE)
     with scene.phase("plan"):
@@ -49,8 +62,7 @@ def plan(scene: Scene) -> None:
     scene.accept = frozenset(check.flag for check in made.questions)
     page.console.print()
     figures = {**made.counts, **made.estimates}
-    known = [(label(name), in_words(name, value)) for name, value in figures.items() if isinstance(value, int | float)]
-    page.columns(("", ""), known)
+    page.columns(("", ""), [(label(name), in_words(name, figures[name])) for name in FIGURES if name in figures])
     for check in made.checks:
         if check.verdict in {"accept", "note"}:
             answer = f" (accepted here: {check.flag})" if check.verdict == "accept" else ""
@@ -83,7 +95,7 @@ def fill(scene: Scene) -> None:
         " stands in for a real model here, so that the demo needs no download: the old one counts words, the"
         " new one parts of words. The query was picked because the difference is easy to see.",
     )
-    answers = [matches(scene.url, app.embedder(side), QUERY, answers=ANSWERS) for side in ("source", "target")]
+    answers = [matches(scene.url, app.voyage.embedder(side), QUERY, answers=ANSWERS) for side in ("source", "target")]
     both = zip_longest(*answers, fillvalue=("", None))
     titles = [app.migration.source.space.title, app.migration.target.space.title]
     lines = [
@@ -140,7 +152,7 @@ def once_more(scene: Scene) -> Checked:
         moment, top = clock(scene.url)
         _, took = scene.act(app.finish)
     page.say("", f"Finished in {took}.")
-    return check_vectors(scene.url, app.embedder("target"), moment=moment, top=top)
+    return check_vectors(scene.url, app.voyage.embedder("target"), moment=moment, top=top)
 
 
 def _cut_over(scene: Scene, name: str) -> None:

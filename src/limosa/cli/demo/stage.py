@@ -16,7 +16,18 @@ from limosa.cli.demo.corpus import Docstring, first_sentence
 from limosa.errors import Refused
 from limosa.stores.postgres.embedded import Server, embedded_folder, embedded_url, start
 
-__all__ = ["FILE", "application", "folder_for", "migration", "running", "server_in"]
+__all__ = [
+    "ANSWERS",
+    "FILE",
+    "SEARCHERS",
+    "SEARCHES_PER_S",
+    "WRITES_PER_S",
+    "application",
+    "folder_for",
+    "migration",
+    "running",
+    "server_in",
+]
 
 FILE = """\
 name = "docs-chars"
@@ -44,8 +55,14 @@ returns = ["id", "title"]
 """
 """The demo's limosa.toml."""
 
-WRITES_PER_S, SEARCHES_PER_S, SEARCHERS = 50, 100, 2
-"""The application's pace: a busy small service."""
+WRITES_PER_S = 50
+"""Of one connection; with the searches a busy small service."""
+
+SEARCHES_PER_S = 100
+"""Of all searching connections together."""
+
+SEARCHERS = 2
+"""Connections that search."""
 
 ANSWERS = 5
 """Rows that a search asks for."""

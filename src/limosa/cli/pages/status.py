@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from limosa.control.records import Exceptions
+    from limosa.control.reports import Exceptions
     from limosa.steps.status import Status
 
 __all__ = ["print_failed", "print_status"]

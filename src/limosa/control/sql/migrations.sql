@@ -1,5 +1,8 @@
 -- name: exists
-SELECT to_regclass('limosa.migration') IS NOT NULL;
+-- Where the role may not look, plan says which grant is missing.
+SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'limosa' AND c.relname = 'migration'
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
 
 -- name: hold
 INSERT INTO limosa.migration (id, name, place, shape, job, plan_hash, plan)

@@ -96,10 +96,16 @@ class PostgresTx:
         cursor = self.connection.execute(sql, params)
         return cursor.fetchall() if cursor.description else []
 
-    def raw(self, sql: str, *params: object, binary: bool = False) -> list[tuple[Any, ...]]:
-        """Like ``execute`` with ``$1``: for statements into which identifiers, with any sign, were composed."""
+    def raw(
+        self, sql: str, *params: object, binary: bool = False, prepare: bool | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Like ``execute`` with ``$1``: for statements into which identifiers, with any sign, were composed.
+
+        Args:
+            prepare: False where planner settings change between calls: a plan that was kept ignores them.
+        """
         with psycopg.RawCursor(self.connection) as cursor:
-            cursor.execute(sql, params or None, binary=binary)
+            cursor.execute(sql, params or None, binary=binary, prepare=prepare)
             return cursor.fetchall() if cursor.description else []
 
 

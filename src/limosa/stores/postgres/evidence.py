@@ -133,10 +133,11 @@ class ColumnEvidence:
                 f"SELECT {called}, f.similarity FROM {function.relation.sql}"
                 f"($1::{extension}.vector, '-Infinity', {int(k)}{extra}) AS f",
                 query,
+                prepare=False,
             )
             with settings(tx, EXACT):
                 sql = neighbours(scope, column, function.metric, k=k, where=kept, listed=listed)
-                found = tx.raw(sql, query)
+                found = tx.raw(sql, query, prepare=False)
         direct = [(*row[:-1], similarity(float(row[-1]), function.metric)) for row in found]
         return _answered(answered), _answered(direct)
 
@@ -152,7 +153,7 @@ class ColumnEvidence:
         probe = np.zeros(search.column.dimensions, dtype=np.float32)
         probe[0] = 1.0
         sql = neighbours(search.scope, search.column, search.metric, k=10)
-        return set(_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", text_of_vector(probe))[0][0]))
+        return set(_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", text_of_vector(probe), prepare=False)[0][0]))
 
 
 def _names(plan: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.store import Facts
-from limosa.stores.postgres.catalogue import Table, functions
+from limosa.stores.postgres.catalogue import Table, functions, look
 from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
 from limosa.stores.postgres.counts import Counts, count_rows, query_checks, sample, vector_sizes
 from limosa.stores.postgres.database import Database, PostgresTx
@@ -45,12 +45,13 @@ class _Contents:
     stored: Vectors | None = None
 
 
-def inspect(database: Database, migration: Migration, table: Table, scope: Scope) -> Facts:
-    """What can be said of the place; changes nothing.
+def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
+    """What can be said of the place now; changes nothing.
 
     A migration that is under way is only counted: its table is no longer as its file describes it.
     """
     with database.begin(snapshot=True) as tx:
+        table = look(tx, migration.target.place.table)
         around = gather(tx, migration, table, scope)
         made = _match_function(tx, migration, table, scope, around)
     checks = pooler_checks(database) + grant_checks(table, scope, around) + row_security_checks(table)

@@ -133,9 +133,8 @@ class ColumnSearch:
 
     def nearest_in(self, tx: PostgresTx, vector: Vectors, k: int, *, where: str = "true") -> list[Neighbour]:
         """``nearest`` in a transaction that is open already, under its settings."""
-        found = tx.raw(
-            neighbours(self.scope, self.column, self.metric, k=k, where=where), text_of_vector(np.asarray(vector))
-        )
+        sql = neighbours(self.scope, self.column, self.metric, k=k, where=where)
+        found = tx.raw(sql, text_of_vector(np.asarray(vector)), prepare=False)
         near = [(row[:-1], float(row[-1])) for row in found]
         # A zero vector has no cosine: its distance is NaN. Relaxed order is put right here.
         kept = sorted(((key, d) for key, d in near if not math.isnan(d)), key=lambda each: each[1])

@@ -50,9 +50,13 @@ class PostgresStore:
     def __init__(self, url: str, migration: Migration) -> None:
         self.database = Database(url)
         self.migration = migration
-        with self.database.begin() as tx:
-            self.table = look(tx, migration.target.place.table)
-        self.scope = scope_of(self.database, migration, self.table)
+        try:
+            with self.database.begin() as tx:
+                self.table = look(tx, migration.target.place.table)
+            self.scope = scope_of(self.database, migration, self.table)
+        except BaseException:
+            self.database.close()
+            raise
         self.capture = TriggerCapture(self.database, self.scope)
         self.runner = Runner(self.database, self.scope, self.table.server)
         self._life: psycopg.Connection[tuple[Any, ...]] | None = None
@@ -71,7 +75,7 @@ class PostgresStore:
 
     def inspect(self) -> Facts:
         """What can be said of the place before anything is touched; changes nothing."""
-        return inspect(self.database, self.migration, self.table, self.scope)
+        return inspect(self.database, self.migration, self.scope)
 
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""

@@ -1,0 +1,28 @@
+"""Every benchmark, one after the other: ``python -m bench``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+BENCHES = (
+    ("bench.backfill",),
+    ("bench.backfill", "--hnsw", "--rows", "5000"),
+    ("bench.memory",),
+    ("bench.start",),
+    ("bench.quality",),
+)
+
+
+def main() -> None:
+    """Runs each in a process of its own, so that none leaves anything behind for the next."""
+    for module, *options in BENCHES:
+        print(f"== {' '.join([module, *options])}", flush=True)
+        started = time.monotonic()
+        subprocess.run([sys.executable, "-m", module, *options], check=True)
+        print(f"   {time.monotonic() - started:.0f} s\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
