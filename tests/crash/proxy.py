@@ -56,6 +56,9 @@ class Proxy:
             except OSError:
                 return
             server = socket.create_connection((self.host, self.port))
+            for end in (client, server):
+                # Or every small answer waits 40 ms for its acknowledgement.
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = _Session(self, client, server)
             for body in (session.up, session.down):
                 thread = threading.Thread(target=body, daemon=True)

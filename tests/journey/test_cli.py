@@ -18,7 +18,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from limosa.cli.main import commands
 from limosa.embedders.hashing import open_embedder
 from limosa.model.space import Endpoint, Space
 
@@ -49,31 +51,16 @@ batch_rows = 32
 
 @dataclass
 class Cli:
-    """The program, as a person starts it in a folder with a limosa.toml."""
+    """The program in a folder with a limosa.toml: in this process, or beside it where it is stopped or asks."""
 
-    folder: Path
     url: str
-
-    @property
-    def environment(self) -> dict[str, str]:
-        plain = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
-        return {**plain, "LIMOSA_TEST_URL": self.url, "TERM": "xterm"}
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """Standard output of a call that ends with this exit code, then its standard error."""
-        done = subprocess.run(
-            [sys.executable, "-m", "limosa", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
+        done = CliRunner().invoke(commands, list(arguments))
+        assert done.exit_code == code, done.stdout + done.stderr
         assert "\x1b" not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+        assert "A bug" not in done.stderr
         return done.stdout + done.stderr
 
     def facts(self, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -88,9 +75,7 @@ class Cli:
         """A call that goes on while the block runs; ended afterwards."""
         argv = [sys.executable, "-m", "limosa", *arguments]
         pipe = subprocess.PIPE
-        with subprocess.Popen(
-            argv, cwd=self.folder, env=self.environment, stdout=pipe, stderr=pipe, text=True
-        ) as process:
+        with subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True) as process:
             try:
                 yield process
             finally:
@@ -100,9 +85,7 @@ class Cli:
         """Exit code and output of a call on a terminal, where a person gives one answer."""
         here, there = pty.openpty()
         argv = [sys.executable, "-m", "limosa", *arguments]
-        with subprocess.Popen(
-            argv, cwd=self.folder, env=self.environment, stdin=there, stdout=there, stderr=there
-        ) as process:
+        with subprocess.Popen(argv, stdin=there, stdout=there, stderr=there) as process:
             os.close(there)
             os.write(here, f"{reply}\n".encode())
             said = _read_all(here)
@@ -124,11 +107,16 @@ def _read_all(terminal: int) -> str:
 
 
 @pytest.fixture
-def cli(database: str, tmp_path: Path) -> Cli:
+def cli(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """A table of questions with old vectors, and a limosa.toml."""
     (tmp_path / "limosa.toml").write_text(JOB, encoding="utf-8")
     make_questions(database, ROWS)
-    return Cli(tmp_path, database)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIMOSA_TEST_URL", database)
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    return Cli(database)
 
 
 def make_questions(url: str, rows: int) -> None:
@@ -227,40 +215,32 @@ def test_a_terminal_sees_a_bar(cli: Cli) -> None:
     assert "0 lost" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_stopped_is_seen_and_goes_on(cli: Cli, number: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_is_seen_at_work_and_goes_on_after_it_was_stopped(cli: Cli, number: int) -> None:
     make_many_more(cli.url)
     with cli.beside("run", "--yes", "--batch-rows", "1") as process:
         _until_filling(cli.url)
-        # Watched from another terminal: no lost row at any moment.
-        seen = cli.facts("status")
+        with cli.beside("status", "--watch", "--json") as watch:
+            assert watch.stdout is not None
+            looks = [json.loads(watch.stdout.readline()) for _ in range(2)]
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
+    assert [look["state"] for look in looks] == ["running", "running"]
+    assert looks[1]["tally"]["processes"] == 1
+    assert looks[1]["rate_per_s"] > 0
+    assert looks[1]["conservation"]["lost"] == 0
     if number == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 3, out + err
         assert "The batches in flight are finished" in out
         assert "limosa run limosa.toml goes on" in err
-    assert seen["conservation"]["lost"] == 0
     now = cli.facts("status")
     assert (now["state"], now["tally"]["workers"], now["tally"]["processes"]) == ("stopped", 0, 0)
     assert now["conservation"]["pending"] > 0
     assert "nobody is working on it" in cli("status")
     cli("run")
     assert cli.facts("status")["state"] == "verified"
-
-
-def test_a_run_is_seen_at_work(cli: Cli) -> None:
-    make_many_more(cli.url)
-    with cli.beside("run", "--yes", "--batch-rows", "1") as process:
-        _until_filling(cli.url)
-        with cli.beside("status", "--watch", "--json") as watch:
-            assert watch.stdout is not None
-            first = json.loads(watch.stdout.readline())
-        assert process.poll() is None, "the run ended before it was looked at"
-    assert first["state"] == "running"
-    assert first["tally"]["processes"] == 1
 
 
 def _until_filling(url: str) -> None:
@@ -296,14 +276,11 @@ def test_dead_rows_are_listed_and_queued_again(cli: Cli) -> None:
 def test_a_lost_row_is_told_and_is_no_success(cli: Cli) -> None:
     cli("run", "--yes")
     with psycopg.connect(cli.url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("ALTER TABLE questions DISABLE TRIGGER USER")
         connection.execute("UPDATE questions SET embedding_limosa = NULL WHERE id = 7")
-        connection.execute("ALTER TABLE questions ENABLE TRIGGER USER")
     assert "1 lost" in cli("status", code=1)
     proofs = {proof["name"]: proof["verdict"] for proof in cli.facts("verify", code=1)["proofs"]}
     assert proofs["conservation"] == "different"
-    assert cli.facts("status", code=1)["state"] == "verified"
+    assert cli.facts("status", code=1)["state"] == "different"
 
 
 def test_search_shows_both_spaces(cli: Cli) -> None:
@@ -330,8 +307,8 @@ def test_what_is_refused_says_so_three_ways(cli: Cli, tmp_path: Path) -> None:
     assert "LIMOSA_NOWHERE is not set" in cli("run", code=2)
 
 
-def test_a_server_that_is_away_is_the_world_s_failure(cli: Cli) -> None:
-    away = Cli(cli.folder, "postgresql://nobody:secret@127.0.0.1:1/nothing")
-    error = away.facts("status", code=3)["error"]
+def test_a_server_that_is_away_is_the_world_s_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMOSA_TEST_URL", "postgresql://nobody:secret@127.0.0.1:1/nothing")
+    error = cli.facts("status", code=3)["error"]
     assert error["kind"] == "Transient"
     assert "secret" not in json.dumps(error)

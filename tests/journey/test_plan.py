@@ -42,7 +42,7 @@ SCRIPTS = [
 def by_hand(url: str, script: Path) -> str:
     """Runs a script with psql, again while it only fails to get a lock; what psql complained about."""
     program = programs(int(os.environ.get("LIMOSA_TEST_PG", "18"))) / "psql"
-    argv = [program, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script, url]
+    argv = [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), url]
     for _ in range(100):
         found = subprocess.run(argv, capture_output=True, text=True, check=False)
         if "lock timeout" not in found.stderr:
@@ -194,11 +194,41 @@ def test_rows_that_hold_a_target_vector_are_not_counted_again(database: str) -> 
     file = make(database)
     app, _ = heard(changed(file, {"backfill.batch_rows": 4}))
     app.run(accept=YES, limit=8)
-    execute(database, "DELETE FROM questions WHERE id = 40")
     counts = app.plan().counts
     app.close()
     assert 8 <= counts["with_target"] < 40
     assert counts["to_embed"] == 40 - counts["with_target"]
+
+
+def test_the_estimated_bytes_are_near_what_it_takes(database: str) -> None:
+    make_questions(database, rows=600)
+    app, _ = heard(changed(job(database), {"target.space.dimensions": 768}))
+    before, estimates = used(database), app.plan().estimates
+    app.run(accept=YES)
+    app.close()
+    after = used(database)
+    for name in ("toast", "heap", "index", "wal"):
+        if name == "wal":
+            told = number(estimates, "wal_bytes") + number(estimates, "index_wal_bytes")
+        else:
+            told = number(estimates, f"{name}_bytes_after") - number(estimates, f"{name}_bytes_before")
+        # What the ledger writes, and pages that are half full, weigh more in a small table.
+        assert 0.7 < (after[name] - before[name]) / told < 1.4, (name, before, after, told)
+
+
+def number(estimates: dict[str, object], name: str) -> int:
+    value = estimates[name]
+    assert isinstance(value, int)
+    return value
+
+
+def used(url: str) -> dict[str, int]:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT pg_total_relation_size(reltoastrelid), pg_relation_size(oid), pg_indexes_size(oid),"
+            " pg_current_wal_lsn() - '0/0'::pg_lsn FROM pg_class WHERE relname = 'questions'"
+        ).fetchall()[0]
+    return dict(zip(("toast", "heap", "index", "wal"), map(int, row), strict=True))
 
 
 def test_fill_has_scripts_of_its_own(database: str, tmp_path: Path) -> None:

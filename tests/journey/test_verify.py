@@ -15,20 +15,7 @@ from limosa.model.proof import Proof
 from limosa.ports.embedder import Embedder
 
 World = Callable[..., "Moved"]
-WORDS = [
-    "godwit",
-    "curlew",
-    "plover",
-    "knot",
-    "dunlin",
-    "sanderling",
-    "turnstone",
-    "whimbrel",
-    "ruff",
-    "snipe",
-    "avocet",
-    "stint",
-]
+WORDS = ["godwit", "curlew", "plover", "knot", "dunlin", "tern", "gull", "heron", "ruff", "snipe", "avocet", "stint"]
 ROWS = 30
 """Fewer than the canary's sample, so that a single wrong vector cannot go unseen."""
 

@@ -15,7 +15,18 @@ from limosa.embedders.hashing import HashingEmbedder
 from limosa.model.space import Space
 from limosa.stores.postgres.embedded import programs
 
-__all__ = ["OLD", "changed", "dump", "elsewhere", "execute", "job", "make_questions", "text_of", "title_of", "vectors_of"]
+__all__ = [
+    "OLD",
+    "changed",
+    "dump",
+    "elsewhere",
+    "execute",
+    "job",
+    "make_questions",
+    "text_of",
+    "title_of",
+    "vectors_of",
+]
 
 OLD = Space(provider="hashing", model="words-1", dimensions=16)
 """The space of the table's vectors."""

@@ -51,8 +51,8 @@ def _limosa(version: Version = False) -> None:
     """
 
 
-@commands.command(cls=Command)
-def demo(keep: Keep = None) -> None:
+@commands.command("demo", cls=Command)
+def _demo(keep: Keep = None) -> None:
     """Migrate a table of real text on an embedded Postgres."""
     from limosa.cli.demo import demo
 

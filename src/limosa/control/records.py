@@ -18,7 +18,7 @@ from limosa.model.space import Space
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Record", "Records"]
+__all__ = ["Record", "Records", "claim_values", "space_values"]
 
 _SQL = named_sql("limosa.control", "migrations")
 _CHUNKS = named_sql("limosa.control", "chunks")

@@ -30,7 +30,7 @@ def bench_for(voyage: Voyage, ledger: ChunkLedger, *, side: str = "target", limi
         batch_rows=voyage.migration.backfill.batch_rows,
         fill=voyage.migration.shape == "fill",
         budget_usd=voyage.migration.backfill.budget_usd,
-        limit=limit,
+        limit=None if limit is None else voyage.meter.read().rows + limit,
         usd_per_token=price.usd_per_million_tokens / 1e6 if price is not None else 0.0,
         meter=voyage.meter,
         stop=voyage.stop,

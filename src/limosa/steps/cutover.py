@@ -10,10 +10,13 @@ from limosa.ports.tx import Tx
 from limosa.steps.backfill import catch_up
 from limosa.steps.voyage import Voyage, carry_out
 
-__all__ = ["TRIES", "cutover", "switch"]
+__all__ = ["MOST_TRIES", "TRIES", "cutover", "switch"]
 
-TRIES = 20
-"""After so many tries under a busy writer, up to ``max_pending`` changes may be left for the follower."""
+TRIES = 5
+"""After so many tries that met a change, the next ones leave up to ``max_pending`` of them to the follower."""
+
+MOST_TRIES = 20
+"""After so many the application writes faster than it can be followed."""
 
 
 def cutover(voyage: Voyage) -> int:
@@ -51,14 +54,14 @@ def cutover(voyage: Voyage) -> int:
             proceed=lambda tx: settled(tx, most),
         )
 
-    for number in range(TRIES + 1):
+    for number in range(MOST_TRIES):
         catch_up(voyage)
         if attempt(0 if number < TRIES else voyage.migration.backfill.max_pending):
             voyage.records.tell("cutover", f"{left} changes outstanding")
             voyage.say(operation.title)
             return left
     raise Transient(
-        f"{left} changes were outstanding at the last of {TRIES} tries.",
+        f"{left} changes were outstanding at the last of {MOST_TRIES} tries.",
         needed=f"At most {voyage.migration.backfill.max_pending} (max_pending).",
         do="Repeat the command when the application writes less, or raise max_pending in [backfill].",
     )

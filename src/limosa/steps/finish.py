@@ -32,5 +32,7 @@ def finish(voyage: Voyage) -> None:
             raise ProofFailed(wrong, needed="Triggers that stood all the time.", do="limosa rollback FILE.")
         catch_up(voyage)
     carry_out(voyage, "finish")
+    # What was changed until the triggers went is still noted; after them nothing is.
+    catch_up(voyage)
     voyage.records.retire("finish")
     voyage.records.tell("finish")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+
+import numpy as np
 
 from limosa.backfill.embedding import embed_rows
 from limosa.backfill.worker import Bench, blank
 from limosa.control.ledger import ChunkLedger
 from limosa.errors import Refused, Transient
-from limosa.model.batch import Key, Row
+from limosa.model.batch import Key, Row, Vectors
 from limosa.model.chunk import Claim
 from limosa.model.operation import STEPS, Operation
 from limosa.ports.store import Ends
 from limosa.steps.backfill import bench_for
-from limosa.steps.cutover import TRIES, switch
+from limosa.steps.cutover import MOST_TRIES, TRIES, switch
 from limosa.steps.voyage import Voyage, take_back
 
 __all__ = ["rollback"]
@@ -51,13 +54,15 @@ def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
     bench = bench_for(voyage, ledger, side="source")
     operation = next(each for each in voyage.record().operations if each.id == "switch")
     left: dict[Key, str] = {}
-    for number in range(TRIES + 1):
+    for number in range(MOST_TRIES):
         left.update(_restore_touched(voyage, ledger, bench))
         most = 0 if number < TRIES else voyage.migration.backfill.max_pending
         if _switched_back(voyage, operation, most):
+            # What was still outstanding then is restored under the names that hold now.
+            left.update(_restore_touched(voyage, ledger, bench))
             return list(left.items())
     raise Transient(
-        f"The application changes rows faster than they are restored ({TRIES} tries).",
+        f"The application changes rows faster than they are restored ({MOST_TRIES} tries).",
         do="Repeat limosa rollback FILE when it writes less, or raise max_pending in [backfill].",
     )
 
@@ -101,7 +106,7 @@ def _restore(bench: Bench, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: 
     missing = {row.key: why for row in rows if (why := blank(row.text)) is not None}
     wanted = [row for row in rows if row.key not in missing]
     good: list[Row] = []
-    vectors = None
+    vectors: Vectors = np.zeros((0, bench.embedder.space.dimensions), dtype=np.float32)
     if wanted:
         try:
             answer = embed_rows(bench.embedder, wanted, bench.patience)
@@ -109,16 +114,38 @@ def _restore(bench: Bench, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: 
             missing.update({wanted[i].key: why for i, why in answer.dead})
         except Refused as error:
             missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
+    written = {row.key for row in good}
+    _store(bench, ledger, claim, ends, (good, vectors), missing)
     with ends.target.begin() as tx:
         ledger.fence(claim, tx)
-        moved: list[Key] = []
-        if good and vectors is not None:
-            written = ends.target.write(good, vectors, tx)
-            moved = [good[i].key for i in written.moved]
-            missing.update({good[i].key: why for i, why in written.rejected})
         ends.target.erase(list(missing), tx)
-        ledger.untouch([key for key in keys if key not in moved], tx)
+        ledger.untouch([key for key in keys if key not in written], tx)
     return missing
+
+
+def _store(
+    bench: Bench,
+    ledger: ChunkLedger,
+    claim: Claim,
+    ends: Ends,
+    filled: tuple[list[Row], Vectors],
+    missing: dict[Key, str],
+) -> None:
+    """Old vectors in transactions as short as the backfill's; a row that moved stays on the list."""
+    rows, vectors = filled
+    at = 0
+    while at < len(rows):
+        size = bench.stride.rows
+        part = rows[at : at + size]
+        started = time.monotonic()
+        with ends.target.begin() as tx:
+            ledger.fence(claim, tx)
+            written = ends.target.write(part, vectors[at : at + size], tx)
+            missing.update({part[i].key: why for i, why in written.rejected})
+            moved = set(written.moved)
+            ledger.untouch([row.key for i, row in enumerate(part) if i not in moved], tx)
+        bench.stride.took(len(part), time.monotonic() - started)
+        at += size
 
 
 def _empty_filled(voyage: Voyage) -> None:

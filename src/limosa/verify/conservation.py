@@ -10,7 +10,7 @@ from limosa.model.conservation import Conservation
 from limosa.model.proof import Proof
 from limosa.ports.store import Store
 
-__all__ = ["count", "prove_conservation"]
+__all__ = ["RANGE_CHUNKS", "count", "prove_conservation"]
 
 RANGE_CHUNKS = 10
 """Chunks counted in one snapshot: about a hundred thousand rows, so that no snapshot lives long."""

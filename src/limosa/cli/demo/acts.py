@@ -8,7 +8,7 @@ from itertools import zip_longest
 from limosa.cli.amounts import in_words, label, money, rows
 from limosa.cli.demo.evidence import Checked, State, check_vectors, clock, kept, look, matches
 from limosa.cli.demo.scene import Scene
-from limosa.cli.demo.stage import ANSWERS, FILE, SEARCHERS, SEARCHES_PER_S, WRITES_PER_S
+from limosa.cli.demo.stage import ANSWERS, FILE, SEARCHERS, SEARCHES_PER_S, WRITES_PER_S, embedder_of
 from limosa.cli.lines import print_line
 from limosa.model.operation import STEPS
 
@@ -95,9 +95,10 @@ def fill(scene: Scene) -> None:
         " stands in for a real model here, so that the demo needs no download: the old one counts words, the"
         " new one parts of words. The query was picked because the difference is easy to see.",
     )
-    answers = [matches(scene.url, app.voyage.embedder(side), QUERY, answers=ANSWERS) for side in ("source", "target")]
+    sides = (app.migration.source, app.migration.target)
+    answers = [matches(scene.url, embedder_of(side), QUERY, answers=ANSWERS) for side in sides]
     both = zip_longest(*answers, fillvalue=("", None))
-    titles = [app.migration.source.space.title, app.migration.target.space.title]
+    titles = [side.space.title for side in sides]
     lines = [
         [part for title, near in pair for part in (f"{near:.2f}" if near is not None else "", title)] for pair in both
     ]
@@ -152,7 +153,7 @@ def once_more(scene: Scene) -> Checked:
         moment, top = clock(scene.url)
         _, took = scene.act(app.finish)
     page.say("", f"Finished in {took}.")
-    return check_vectors(scene.url, app.voyage.embedder("target"), moment=moment, top=top)
+    return check_vectors(scene.url, embedder_of(app.migration.target), moment=moment, top=top)
 
 
 def _cut_over(scene: Scene, name: str) -> None:

@@ -13,7 +13,10 @@ from pathlib import Path
 from limosa.app import App, open_app
 from limosa.cli.demo.companion import Companion, companion
 from limosa.cli.demo.corpus import Docstring, first_sentence
+from limosa.embedders.find import find
 from limosa.errors import Refused
+from limosa.model.migration import Side
+from limosa.ports.embedder import Embedder
 from limosa.stores.postgres.embedded import Server, embedded_folder, embedded_url, start
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "SEARCHES_PER_S",
     "WRITES_PER_S",
     "application",
+    "embedder_of",
     "folder_for",
     "migration",
     "running",
@@ -138,6 +142,11 @@ def application(url: str, app: App, docs: Sequence[Docstring]) -> Iterator[Compa
         }
     ) as made:
         yield made
+
+
+def embedder_of(side: Side) -> Embedder:
+    """The model of one side, as the application uses it: without limosa's flow."""
+    return find(side.space, side.endpoint)
 
 
 def _empty(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from limosa.cli.demo.ending import farewell, judge
 from limosa.cli.demo.evidence import look
 from limosa.cli.demo.page import Page
 from limosa.cli.demo.scene import Scene, timed
-from limosa.cli.demo.stage import application, folder_for, migration, running, server_in
+from limosa.cli.demo.stage import application, embedder_of, folder_for, migration, running, server_in
 from limosa.cli.demo.table import make_table
 
 __all__ = ["tell"]
@@ -53,7 +53,7 @@ def tell(keep: Path | None = None, *, most: int | None = None, calm_s: float = C
         page.say(f"{rows(len(docs))} different docstrings, read in {took}")
         with server_in(home) as (server, url), migration(home) as app:
             page.say(f"Postgres {server.version} on {server.host}, port {server.port}")
-            _, took = timed(lambda: make_table(url, docs, app.voyage.embedder("source")))
+            _, took = timed(lambda: make_table(url, docs, embedder_of(app.migration.source)))
             page.say(
                 f"Table docs: {rows(len(docs))} rows with vectors of {app.migration.source.space.title}, an HNSW"
                 f" index and a match function, made in {took}"

@@ -84,7 +84,7 @@ def _next(status: Status) -> str:
         "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",
         "stopped": "limosa run FILE goes on",
         "verified": f"limosa {switch} FILE",
-        "different": "limosa run FILE catches up and proves again",
+        "different": "limosa verify FILE proves again, limosa run FILE catches up",
         "switched": "limosa finish FILE drops the old vectors, limosa rollback FILE goes back",
         "rolling back": "limosa rollback FILE goes on",
         "rolled back": "limosa run FILE begins anew",

@@ -85,7 +85,7 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
         sizes=sizes(table, scope, migration.index, around.room, counts) if counts else {},
         texts=tuple(contents.texts),
         characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
-        operations=operations(layout),
+        operations=_operations(layout),
         stored_texts=tuple(contents.stored_texts),
         stored_vectors=contents.stored,
     )
@@ -94,7 +94,7 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
 _ORDER = {"refused": 0, "accept": 1, "note": 2, "ok": 3}
 
 
-def operations(layout: ColumnLayout) -> tuple[Operation, ...]:
+def _operations(layout: ColumnLayout) -> tuple[Operation, ...]:
     """The whole way from expand to finish."""
     return (*layout.make_room(), *layout.build_index(), *layout.switch(), *layout.clear_away())
 

@@ -11,9 +11,10 @@ from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["RowSource", "keys_parameter", "text_join"]
+__all__ = ["TEXTS", "RowSource", "keys_parameter", "text_join"]
 
 TEXTS = quoted("limosa text")
+"""The alias of what a text query answers, beside the table ``t``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,16 @@ from limosa.stores.postgres.indexes import index_bytes, index_memory_bytes
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Room
 
-__all__ = ["ann_indexes", "build_memory_bytes", "build_s", "sizes", "toast_bytes", "vector_bytes", "write_rows_per_s"]
+__all__ = [
+    "WAL_FACTOR",
+    "ann_indexes",
+    "build_memory_bytes",
+    "build_s",
+    "sizes",
+    "toast_bytes",
+    "vector_bytes",
+    "write_rows_per_s",
+]
 
 _PAGE = 8160
 """Bytes of an 8,192-byte page that hold tuples (PageHeaderData is 24 bytes, and special space of none)."""

@@ -1,0 +1,72 @@
+"""Tokens and money of a plan: counted or assumed, priced or not, within the budget or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from limosa.config import load
+from limosa.model.migration import Migration
+from limosa.plan.money import CHARACTERS_PER_TOKEN, bill, budget_checks
+from limosa.ports.embedder import Price
+
+PRICE = Price(usd_per_million_tokens=0.5, source="a page", seen=date(2026, 1, 2))
+
+
+def migration(budget_usd: float | None = None) -> Migration:
+    loaded = load(
+        {
+            "name": "m",
+            "source": {
+                "store": "env:DB",
+                "table": "t",
+                "key": "id",
+                "text": "title",
+                "vector": "v",
+                "space": {"provider": "hashing", "model": "words-1", "dimensions": 8},
+            },
+            "target": {"space": {"provider": "openai", "model": "new", "dimensions": 16}},
+        }
+    )
+    return replace(loaded, backfill=replace(loaded.backfill, budget_usd=budget_usd))
+
+
+def test_tokens_are_those_that_the_probe_call_counted() -> None:
+    found = bill(rows=1000, characters=90.0, per_token=3.0, price=PRICE)
+    assert found.tokens == 30_000
+    assert found.cost_usd == pytest.approx(0.015)
+    assert "3.00 characters a token, as the probe call counted" in found.basis
+
+
+def test_without_a_count_tokens_are_assumed_and_it_says_so() -> None:
+    found = bill(rows=10, characters=40.0, per_token=None, price=None)
+    assert found.tokens == 400 / CHARACTERS_PER_TOKEN
+    assert found.cost_usd is None
+    assert "assumed" in found.basis
+
+
+@pytest.mark.parametrize(
+    ("budget_usd", "price", "verdict"),
+    [
+        (None, PRICE, None),
+        (0.5, PRICE, None),
+        (0.49, PRICE, "refused"),
+        (0.0, replace(PRICE, usd_per_million_tokens=0.0), None),
+        (None, None, "note"),
+        (0.49, None, "refused"),
+    ],
+)
+def test_the_budget_holds_the_estimate_or_the_plan_refuses(
+    budget_usd: float | None, price: Price | None, verdict: str | None
+) -> None:
+    cost = bill(rows=1_000_000, characters=4.0, per_token=4.0, price=price)
+    found = budget_checks(migration(budget_usd), cost)
+    assert [check.verdict for check in found] == ([] if verdict is None else [verdict])
+
+
+def test_a_budget_that_is_too_small_is_told_with_one_that_holds() -> None:
+    (check,) = budget_checks(migration(0.1), bill(rows=1_000_000, characters=4.0, per_token=4.0, price=PRICE))
+    assert check.said == "About 1,000,000 tokens will cost $0.50; the budget is $0.10."
+    assert "budget_usd = 0.55" in check.do
