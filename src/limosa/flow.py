@@ -53,6 +53,10 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
     # From now on another terminal sees that somebody works here.
     voyage.store.alive()
     voyage.heed()
+    if voyage.finishing():
+        catch_up(voyage)
+        voyage.say("Finish has begun: limosa finish FILE completes it.")
+        return list(record.proofs)
     if record.switched:
         catch_up(voyage)
         return verify(voyage)

@@ -69,7 +69,7 @@ class Proxy:
         """Notes a commit; True where the client is to die at it."""
         with self._guard:
             self.labels.append(label)
-            if self.killed is None and self.victim is not None and self.kill_at(label, len(self.labels)):
+            if self.killed is None and self.victim is not None and self.kill_at(label, self.labels.count(label)):
                 self.killed = label
                 return True
             return False

@@ -31,9 +31,9 @@ def rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         Refused: the migration is finished.
     """
     record = voyage.record()
-    if record.step == "finish":
+    if record.step == "finish" or voyage.finishing():
         raise Refused(
-            f"The migration {record.name!r} is finished; the old vectors are gone.",
+            f"The migration {record.name!r} is finished, or finish has begun; the old vectors go or are gone.",
             do="A migration to the old model, with a file of its own, makes them again.",
         )
     voyage.records.set_direction("back")

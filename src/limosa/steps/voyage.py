@@ -72,6 +72,11 @@ class Voyage:
             )
         return record
 
+    def finishing(self) -> bool:
+        """Finish has begun and may not be complete: from here there is no way back, only on."""
+        states = self.records.states()
+        return any(each.step == "finish" and states.get(each.id) == "done" for each in self.record().operations)
+
     def ledger(self, *, direction: str = "forward") -> ChunkLedger:
         """The ledger's working half, for this process."""
         record = self.record()
