@@ -22,14 +22,17 @@ _LOUD = (b"CREATE INDEX CONCURRENTLY", b"DROP INDEX CONCURRENTLY")
 class Proxy:
     """Forwards every byte; ``labels`` lists the commits that went by, in order.
 
+    With ``sever`` the connection is cut at the chosen commit and the client lives on.
+
     A label is the transaction's statements, shortened: the same place in limosa's code has the same
-    label in every run.
+    label in every run. With ``sever`` the connection is cut instead of the client being killed.
     """
 
     host: str
     port: int
     kill_at: Callable[[str, int], bool] = lambda label, number: False
     after: bool = False
+    sever: bool = False
     victim: int | None = None
     labels: list[str] = field(default_factory=list)
     killed: str | None = None
@@ -69,12 +72,18 @@ class Proxy:
         """Notes a commit; True where the client is to die at it."""
         with self._guard:
             self.labels.append(label)
-            if self.killed is None and self.victim is not None and self.kill_at(label, self.labels.count(label)):
+            if (
+                self.killed is None
+                and (self.sever or self.victim is not None)
+                and self.kill_at(label, self.labels.count(label))
+            ):
                 self.killed = label
                 return True
             return False
 
     def kill(self) -> None:
+        if self.sever:
+            return
         assert self.victim is not None
         os.kill(self.victim, signal.SIGKILL)
 

@@ -59,7 +59,7 @@ def _drive(world: World, verbs: str, proxy: Proxy) -> tuple[int | None, str]:
 
 
 def _resume(world: World, verbs: str) -> None:
-    """The same verbs from the beginning, as a person would type them again."""
+    """What a person would type again: all verbs from the beginning; on the way back, that alone."""
     process = start_driver(world, verbs, url=world.url)
     process.join(120)
     assert process.exitcode == 0, world.output.read_text()
@@ -90,7 +90,7 @@ def test_a_kill_at_every_commit_point_changes_nothing(
     # The way back is killed where it differs from the way forward, which has its own test.
     turn = next((i for i, label in enumerate(quiet.labels) if "SET direction" in label), 0)
     points = [point for point in _points(quiet.labels) if point not in set(_points(quiet.labels[:turn]))]
-    assert len(points) > 10
+    assert len(points) >= 10
     wrong: list[str] = []
     for point in points:
         world = _fresh(database, tmp_path, openai_server)
@@ -99,7 +99,7 @@ def test_a_kill_at_every_commit_point_changes_nothing(
         _drive(world, verbs, proxy)
         if proxy.killed is None:
             wrong.append(f"not reached: {point}")
-        _resume(world, verbs)
+        _resume(world, "back" if verbs == BACK else verbs)
         if dump(database) != expected:
             wrong.append(f"different: {point}")
     assert not wrong, "\n".join(wrong)

@@ -99,8 +99,8 @@ def start_driver(world: World, verbs: str, *, url: str) -> ForkServerProcess:
     return process
 
 
-def dump(url: str) -> str:
-    """Schema without limosa's own, and every row in key order."""
+def dump(url: str, *, table: str = "docs") -> str:
+    """Schema without limosa's own, and every row in the order of its text."""
     schema = subprocess.run(
         [str(programs(18) / "pg_dump"), "--schema-only", "--exclude-schema=limosa", "--restrict-key=limosa", url],
         check=True,
@@ -108,5 +108,5 @@ def dump(url: str) -> str:
         text=True,
     ).stdout
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT d::text FROM docs AS d ORDER BY id").fetchall()
+        rows = connection.execute(f'SELECT d::text FROM {table} AS d ORDER BY d::text COLLATE "C"').fetchall()
     return "\n".join([schema, *(row[0] for row in rows)])

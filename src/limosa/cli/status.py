@@ -124,7 +124,7 @@ def _list_failed(app: App, file: Path, *, json: bool) -> None:
     from limosa.cli.pages.status import print_failed
     from limosa.cli.terminal import console
 
-    begun = app.voyage.records.ready()
+    begun = app.voyage.records.get() is not None
     exceptions = app.voyage.reports.exceptions() if begun else []
     if not json:
         print_failed(console(), exceptions, file=file)

@@ -70,14 +70,14 @@ class Records:
         self.begin = begin
         self.id = migration
 
-    def ready(self) -> bool:
+    def _ready(self) -> bool:
         """Whether the ledger's tables are there."""
         with self.begin() as tx:
             return bool(tx.execute(_SQL["exists"])[0][0])
 
     def prepare(self) -> None:
         """Makes the ledger's tables where they are missing; safe to call again."""
-        if self.ready():
+        if self._ready():
             return
         with self.begin() as tx:
             # Two processes that start at once would both try to make the schema.
@@ -108,7 +108,7 @@ class Records:
 
     def get(self) -> Record | None:
         """Where the migration stands; None where nothing is known of it."""
-        if not self.ready():
+        if not self._ready():
             return None
         with self.begin() as tx:
             rows = tx.execute(_SQL["get"], {"id": self.id})
@@ -118,9 +118,9 @@ class Records:
         """Notes that a step is completed."""
         self._do("set_step", None, step=step)
 
-    def set_direction(self, direction: str) -> None:
-        """Notes that a rollback is under way, or no longer."""
-        self._do("set_direction", None, direction=direction)
+    def turn_back(self) -> None:
+        """Notes that a rollback is under way: from now on nobody gets a claim to go forward."""
+        self._do("turn_back", None)
 
     def set_top(self, top: Key | None, *, at_expand: int, chunk_rows: int) -> None:
         """Notes the largest key when capture was armed, and how many rows satisfied the filter then."""

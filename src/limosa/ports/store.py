@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,6 +95,10 @@ class Runner(Protocol):
         Returns:
             Whether the transaction was committed: False where ``proceed`` said no.
         """
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keeps every other process from carrying out operations of this migration meanwhile; waits its turn."""
         ...
 
     def stands(self, operation: Operation) -> bool:

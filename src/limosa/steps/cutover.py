@@ -27,6 +27,11 @@ def cutover(voyage: Voyage) -> int:
         ProofFailed: a proof came out different, or the triggers do not stand.
         Ambiguous: the commit was not acknowledged and the catalogue could not be read.
     """
+    with voyage.store.runner.alone():
+        return _cutover(voyage)
+
+
+def _cutover(voyage: Voyage) -> int:
     record = voyage.record()
     if record.switched:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from limosa.control.records import Record
 from limosa.steps.voyage import Voyage, carry_out
 
 __all__ = ["CHUNK_ROWS", "expand"]
@@ -18,14 +19,19 @@ def expand(voyage: Voyage) -> None:
 
     The largest key is read after capture is armed: what comes later comes through capture.
     """
-    carry_out(voyage, "expand")
-    record = voyage.record()
-    if record.at_expand is None:
-        source = voyage.store.ends(record.epoch).source
-        rows = source.count()
-        workers = voyage.embedder("target").limits.concurrency
-        share = -(-rows // (workers * CHUNKS_A_WORKER))
-        chunk_rows = max(voyage.migration.backfill.batch_rows, min(CHUNK_ROWS, share))
-        voyage.records.set_top(source.top(), at_expand=rows, chunk_rows=chunk_rows)
-    if record.step == "plan":
-        voyage.records.set_step("expand")
+    with voyage.store.runner.alone():
+        carry_out(voyage, "expand")
+        record = voyage.record()
+        if record.at_expand is None:
+            _note_top(voyage, record)
+        if record.step == "plan":
+            voyage.records.set_step("expand")
+
+
+def _note_top(voyage: Voyage, record: Record) -> None:
+    source = voyage.store.ends(record.epoch).source
+    rows = source.count()
+    workers = voyage.embedder("target").limits.concurrency
+    share = -(-rows // (workers * CHUNKS_A_WORKER))
+    chunk_rows = max(voyage.migration.backfill.batch_rows, min(CHUNK_ROWS, share))
+    voyage.records.set_top(source.top(), at_expand=rows, chunk_rows=chunk_rows)

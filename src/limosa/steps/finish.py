@@ -16,6 +16,11 @@ def finish(voyage: Voyage) -> None:
         Refused: the migration has not been switched.
         ProofFailed: a row would be left without a vector that it had.
     """
+    with voyage.store.runner.alone():
+        _finish(voyage)
+
+
+def _finish(voyage: Voyage) -> None:
     record = voyage.record()
     if record.step == "finish":
         return

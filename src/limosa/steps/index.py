@@ -9,6 +9,7 @@ __all__ = ["index"]
 
 def index(voyage: Voyage) -> None:
     """Does the operations of the step; a build that another session still runs is waited for."""
-    carry_out(voyage, "index")
+    with voyage.store.runner.alone():
+        carry_out(voyage, "index")
     if voyage.record().step == "backfill":
         voyage.records.set_step("index")

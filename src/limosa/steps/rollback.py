@@ -30,13 +30,18 @@ def rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     Raises:
         Refused: the migration is finished.
     """
+    with voyage.store.runner.alone():
+        return _rollback(voyage)
+
+
+def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     record = voyage.record()
     if record.step == "finish" or voyage.finishing():
         raise Refused(
             f"The migration {record.name!r} is finished, or finish has begun; the old vectors go or are gone.",
             do="A migration to the old model, with a file of its own, makes them again.",
         )
-    voyage.records.set_direction("back")
+    voyage.records.turn_back()
     left: list[tuple[Key, str]] = []
     if record.switched:
         left = _switch_back(voyage)

@@ -28,7 +28,7 @@ UPDATE limosa.chunk SET cursor = coalesce(%(cursor)s::text[], cursor),
 WHERE id = %(chunk)s;
 
 -- name: release
-UPDATE limosa.chunk SET lease_until = NULL, owner = NULL WHERE id = %(chunk)s AND fence = %(fence)s;
+UPDATE limosa.chunk SET lease_until = NULL WHERE id = %(chunk)s AND fence = %(fence)s;
 
 -- name: renew
 UPDATE limosa.chunk SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)

@@ -26,8 +26,8 @@ FROM limosa.migration WHERE id = %(id)s;
 -- name: set_step
 UPDATE limosa.migration SET step = %(step)s, changed = now() WHERE id = %(id)s;
 
--- name: set_direction
-UPDATE limosa.migration SET direction = %(direction)s, changed = now() WHERE id = %(id)s;
+-- name: turn_back
+UPDATE limosa.migration SET direction = 'back', changed = now() WHERE id = %(id)s;
 
 -- name: set_top
 UPDATE limosa.migration SET top = %(top)s::text[], at_expand = %(at_expand)s, chunk_rows = %(chunk_rows)s,

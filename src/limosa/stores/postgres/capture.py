@@ -16,6 +16,13 @@ from limosa.stores.postgres.scope import Scope
 __all__ = ["TriggerCapture", "arm", "guard_function", "trigger_names"]
 
 
+_PINNED = (
+    "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'"
+    " SET intervalstyle = 'iso_8601' SET extra_float_digits = 1"
+)
+"""A key is written as limosa's own sessions write it, whatever the application has set."""
+
+
 def trigger_names(scope: Scope) -> dict[str, str]:
     """Role to trigger name. The guard sorts behind what people write: tilde is the last ASCII sign."""
     names = {role: f"limosa_{scope.id}_{role}" for role in ("insert", "update", "delete", "truncate")}
@@ -31,7 +38,7 @@ def guard_function(scope: Scope, column: str) -> str:
     body = f"BEGIN NEW.{quoted(column)} := NULL; RETURN NEW; END"
     return (
         f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
-        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(body)}"
+        f" {_PINNED} AS {_dollar(body)}"
     )
 
 
@@ -56,7 +63,7 @@ def arm(scope: Scope) -> list[Operation]:
     }
     functions = [
         f"CREATE OR REPLACE FUNCTION {_function(scope, role).sql}() RETURNS trigger LANGUAGE plpgsql"
-        f" SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {_dollar(body)}"
+        f" {_PINNED} AS {_dollar(body)}"
         for role, body in bodies.items()
     ]
     if "guard" in names:

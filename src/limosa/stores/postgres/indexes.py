@@ -112,5 +112,6 @@ def _has_workers(table: Table) -> bool:
 
 def _memory(wanted_bytes: int) -> tuple[tuple[str, str], ...]:
     """Session settings of the build; the runner lowers the memory to what the server can spare."""
-    wanted_mb = max(64, -(-wanted_bytes // 2**20))
+    # A power of two, so that a few rows more or less do not make another plan of it.
+    wanted_mb = max(64, 1 << max(0, -(-wanted_bytes // 2**20) - 1).bit_length())
     return (("maintenance_work_mem", f"{wanted_mb}MB"), ("max_parallel_maintenance_workers", str(WORKERS)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -153,6 +154,25 @@ class Runner:
         )
         spare, wanted, present = (int(each) for each in found[0])
         return f"{max(present, min(wanted, spare)) // 1024}kB"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps every other process from carrying out operations of this migration meanwhile; waits its turn.
+
+        The lock is asked for again and again: a session that waits for it inside a statement would hold a
+        snapshot, and a concurrent index build waits for every snapshot.
+        """
+        connection = self.database.connect(autocommit=True)
+        name = {"name": f"limosa.operations.{self.scope.id}"}
+        try:
+            tx = PostgresTx(connection, self.database.title)
+            while not tx.execute("SELECT pg_try_advisory_lock(hashtext(%(name)s), 0)", name)[0][0]:
+                time.sleep(0.2)
+            yield
+        except psycopg.Error as error:
+            raise translated(error) from error
+        finally:
+            connection.close()
 
     def stands(self, operation: Operation) -> bool:
         """Whether the operation's change is there."""

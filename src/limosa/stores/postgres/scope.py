@@ -33,7 +33,7 @@ class Scope:
 
     Attributes:
         key: the key columns in order; their types are needed to compare edges.
-        text_source: the table's columns from which texts are made.
+        text_source: the table's columns of which a text is made, on either side.
         base: element type, ``vector`` or ``halfvec``; type: it with the extension's schema.
     """
 
@@ -109,7 +109,9 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
     place = migration.target.place
     key = tuple(table.require(name, "a key column") for name in place.key)
     table.require(place.vector, "the vector column")
-    named = tuple(table.require(name, "a text column") for name in text_columns(place.text))
+    texts = (place.text, migration.source.place.text)
+    names = dict.fromkeys(name for text in texts for name in text_columns(text))
+    named = tuple(table.require(name, "a text column") for name in names)
     vectors = {place.vector, shortened(place.vector, "_limosa"), shortened(place.vector, "_limosa_old")}
     everything = tuple(column for column in table.columns if column.name not in vectors)
     server = table.server
@@ -128,7 +130,7 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
         table_oid=table.oid,
         key=key,
         text=place.text,
-        text_source=named or everything,
+        text_source=everything if any(text.query for text in texts) else named,
         filter=read_filter(database, table, place.where) if place.where else None,
         vector=place.vector,
         base=index.type if index is not None and migration.shape == "upgrade" else column.base,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -80,6 +81,9 @@ class PostgresStore:
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""
         scope = self.scope
+        if back:
+            # The old vectors stand for the text as the source describes it.
+            scope = replace(scope, text=self.migration.source.place.text)
         column = scope.old(epoch) if back else scope.new(epoch)
         with self.database.begin() as tx:
             oids = tx.execute(
