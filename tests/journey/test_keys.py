@@ -157,6 +157,8 @@ def test_a_text_that_is_put_together_anew_goes_back_to_the_old_one(
 ) -> None:
     monkeypatch.setenv("LIMOSA_TEST_URL", database)
     fill_table(database, rows=30)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP FUNCTION match_docs(vector, double precision, integer)")
 
     def space(model: str, d: int) -> dict[str, object]:
         return {"provider": "openai", "model": model, "dimensions": d, "base_url": openai_server.base_url}
