@@ -44,7 +44,7 @@ clean: ## remove .venv and all caches
 # uv wants a folder for its cache. Where HOME is missing or cannot be written, it lies in .venv.
 CACHE = $${UV_CACHE_DIR:-$$({ test -n "$$HOME" && mkdir -p "$$HOME/.cache/uv" && test -w "$$HOME/.cache/uv" && \
 	echo "$$HOME/.cache/uv"; } 2>/dev/null || echo "$(CURDIR)/.venv/.cache")}
-UV = UV_CACHE_DIR="$(CACHE)" $(BIN)/uv
+UV = UV_CACHE_DIR="$(CACHE)" UV_SYSTEM_CERTS=1 $(BIN)/uv
 
 # The first interpreter that is new enough: the one named by PYTHON, python3, then those that carry their version.
 FIND_PYTHON = for each in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
