@@ -92,7 +92,7 @@ CASES = {
 }
 
 
-def _make(url: str, case: Case) -> None:
+def make(url: str, case: Case) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute('CREATE SCHEMA "My Schema"')
         connection.execute("CREATE TABLE owners (n bigint, name text)")
@@ -102,7 +102,7 @@ def _make(url: str, case: Case) -> None:
         connection.execute(f"INSERT INTO {case.table} SELECT {filled}, NULL FROM generate_series(1, 90) AS i")
 
 
-def _app(case: Case, provider: OpenAIServer) -> App:
+def app_for(case: Case, provider: OpenAIServer) -> App:
     def space(model: str, d: int) -> dict[str, object]:
         return {"provider": "openai", "model": model, "dimensions": d, "base_url": provider.base_url}
 
@@ -128,9 +128,9 @@ def test_a_table_of_this_kind_goes_there_and_back(
 ) -> None:
     case = CASES[name]
     monkeypatch.setenv("LIMOSA_TEST_URL", database)
-    _make(database, case)
+    make(database, case)
     before = dump(database, table=case.table)
-    app = _app(case, openai_server)
+    app = app_for(case, openai_server)
     proofs = app.run(accept=ACCEPT)
     assert {proof.verdict for proof in proofs} <= {"proved", "unchecked"}
     app.cutover()
@@ -193,8 +193,8 @@ def test_a_key_is_the_same_key_under_every_setting_of_the_application(
 ) -> None:
     case = CASES["composite"]
     monkeypatch.setenv("LIMOSA_TEST_URL", database)
-    _make(database, case)
-    app = _app(case, openai_server)
+    make(database, case)
+    app = app_for(case, openai_server)
     app.run(accept=ACCEPT)
     with psycopg.connect(database, autocommit=True, options="-c timezone=Asia/Tokyo -c datestyle=German") as connection:
         connection.execute("UPDATE docs SET body = 'line of another time zone' WHERE n = 10")
