@@ -105,6 +105,25 @@ def test_a_spoiled_vector_is_a_dead_letter_with_its_reason(docs: str, app: App, 
     assert reasons == {"the provider answered NaN"}
 
 
+def test_money_stops_at_the_budget_and_goes_on_with_a_larger_one(
+    docs: str, app: App, openai_server: OpenAIServer
+) -> None:
+    app.run(accept=ACCEPT, limit=1)
+    spent = app.voyage.reports.tally().cost_usd
+    assert spent > 0
+    # Eight requests of 32 texts may be in flight; what is left of this budget pays for fewer.
+    poor = docs_app(openai_server.base_url, budget_usd=spent + 0.2)
+    with pytest.raises(Refused, match="used up"):
+        poor.run()
+    assert poor.voyage.reports.tally().cost_usd <= spent + 0.2
+    poor.close()
+    assert stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
+    rich = docs_app(openai_server.base_url, budget_usd=spent + 100)
+    rich.run()
+    rich.close()
+    assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
+
+
 def test_several_processes_share_one_migration(tmp_path: Path, database: str, openai_server: OpenAIServer) -> None:
     world = make_table(database, tmp_path, provider_url=openai_server.base_url, rows=2000, batch_rows=16)
     first = start_driver(world, "run", url=database)

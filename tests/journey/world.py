@@ -14,17 +14,26 @@ from limosa.app import App, open_app
 from limosa.model.batch import Key
 from tests.providers.openai_server import vector_of
 
-__all__ = ["Searcher", "Writer", "docs_app", "stale_rows"]
+__all__ = ["USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
+
+USD_PER_MILLION = 1000.0
+"""A tenth of a cent a token, so that small tables cost something."""
 
 
 def docs_app(provider_url: str, **backfill: object) -> App:
     """The migration of ``docs`` to the space ``new``; the store is what LIMOSA_TEST_URL says."""
 
     def space(model: str, dimensions: int) -> dict[str, object]:
-        return {"provider": "openai", "model": model, "dimensions": dimensions, "base_url": provider_url}
+        return {
+            "provider": "openai",
+            "model": model,
+            "dimensions": dimensions,
+            "base_url": provider_url,
+            "usd_per_million_tokens": USD_PER_MILLION,
+        }
 
     return open_app(
         {

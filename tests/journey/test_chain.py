@@ -1,0 +1,66 @@
+"""One migration after another on the same table: what the first left behind does not stand in the second's way."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from limosa.app import open_app
+from tests.crash.world import dump, fill_table
+from tests.journey.world import NEW, docs_app, stale_rows
+from tests.providers.openai_server import OpenAIServer
+
+ACCEPT = frozenset({"--accept-reconnect"})
+
+
+def test_the_next_model_follows_on_a_finished_migration(
+    database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMOSA_TEST_URL", database)
+    fill_table(database, rows=60)
+    first = docs_app(openai_server.base_url)
+    first.run(accept=ACCEPT)
+    first.cutover()
+    first.finish()
+    first.close()
+    between = dump(database)
+
+    def space(model: str, d: int) -> dict[str, object]:
+        return {"provider": "openai", "model": model, "dimensions": d, "base_url": openai_server.base_url}
+
+    second = open_app(
+        {
+            "name": "second",
+            "source": {
+                "store": "env:LIMOSA_TEST_URL",
+                "table": "docs",
+                "key": "id",
+                "text": ["title", "body"],
+                "vector": "embedding",
+                "space": space(*NEW),
+            },
+            # The same size as before: only the space's name tells the two apart.
+            "target": {"space": space("third", NEW[1]), "match": {"function": "match_docs", "returns": ["id"]}},
+        }
+    )
+    second.run(accept=ACCEPT)
+    second.cutover()
+    second.rollback()
+    assert dump(database) == between
+    second.run(accept=ACCEPT)
+    with psycopg.connect(database) as connection:
+        query = connection.execute("SELECT embedding_limosa::text FROM docs WHERE id = 7").fetchone()
+        assert query is not None
+        called = "SELECT id FROM match_docs(%s::vector, -1.0, 1"
+        old = connection.execute(called + ")", query).fetchone()
+        new = connection.execute(called + ", 'new')", query).fetchone()
+    assert new == (7,)
+    assert old is not None
+    second.cutover()
+    second.finish()
+    second.close()
+    assert not stale_rows(database, "embedding", model="third", d=NEW[1])
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT id FROM match_docs(%s::vector, -1.0, 1)", query).fetchone() == (7,)
+        views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'limosa'").fetchall()
+    assert len(views) == 1
