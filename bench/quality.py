@@ -178,6 +178,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=1000, help="questions whose duplicates are looked for")
     given = parser.parse_args()
     model = given.shared / MODEL
+    if not model.is_dir():
+        print("not measured: the judged data and the model are not part of the repository; name them by --shared DIR")
+        return
     answers = sampled(read_judged(given.shared / "data/medquad_qa"), queries=given.queries, rows=given.rows)
     questions = sampled(read_judged(given.shared / "data/rqe"), queries=given.pairs, rows=given.pairs)
     print(f"hashing/words-1 (256) -> {model.name} (384, first 256 tokens); HNSW m = 16, ef_construction = 128; seed 7")

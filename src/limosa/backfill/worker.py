@@ -12,7 +12,7 @@ import numpy as np
 from limosa.backfill.embedding import Answer, Patience, embed_rows
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
-from limosa.errors import Fenced, LimosaError, Refused
+from limosa.errors import Refused
 from limosa.model.batch import Key, Row, Vectors, Written
 from limosa.model.chunk import Claim, Outcomes
 from limosa.ports.embedder import Embedder
@@ -223,13 +223,8 @@ def _read(bench: Bench, claim: Claim, ends: Ends, cursor: Key | None) -> list[Ro
     assert claim.upper is not None  # noqa: S101
     try:
         return ends.source.read(cursor, claim.upper, limit=bench.batch_rows)
-    except Refused as error:
-        # After a switch the column has another name; then the claim is void too.
-        try:
-            with bench.store.begin() as tx:
-                bench.ledger.fence(claim, tx)
-        except Fenced as fenced:
-            raise fenced from error
-        except LimosaError:
-            pass
+    except Refused:
+        # After a switch the column has another name; then the claim is void too, and that is what is raised.
+        with bench.store.begin() as tx:
+            bench.ledger.fence(claim, tx)
         raise
