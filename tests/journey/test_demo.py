@@ -24,7 +24,9 @@ _ROWS = 700
 def _program(keep: Path | None) -> list[str]:
     kept = f"Path({str(keep)!r})" if keep is not None else "None"
     text = f"tell({kept}, most={_ROWS}, calm_s=0.5, soak_s=0.3)"
-    return [sys.executable, "-c", f"from pathlib import Path\nfrom limosa.cli.demo.story import tell\n{text}"]
+    # A shell that runs the tests in the background has told its children to ignore Ctrl-C.
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+    return [sys.executable, "-c", f"{heed}\nfrom pathlib import Path\nfrom limosa.cli.demo.story import tell\n{text}"]
 
 
 def _surroundings(**more: str) -> dict[str, str]:

@@ -47,6 +47,10 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         left = _switch_back(voyage)
     elif record.shape == "fill":
         _empty_filled(voyage)
+    elif voyage.records.states().get("switch") == "undone":
+        # An earlier call died right after it had switched back: what was outstanding then is still noted.
+        ledger = voyage.ledger(direction="back")
+        left = list(_restore_touched(voyage, ledger, bench_for(voyage, ledger, side="source")).items())
     for step in reversed(STEPS):
         take_back(voyage, step, leave=("switch",))
     voyage.records.tell("rollback", f"{len(left)} rows without an old vector")
