@@ -58,6 +58,7 @@ class App:
             Refused: it has begun with another file; or scripts are wanted, and the plan refuses.
         """
         begun = self.voyage.record() if self._begun() is not None else None
+        self._require_place()
         plan = build_plan(
             self.migration,
             self.voyage.store.inspect(),
@@ -148,6 +149,16 @@ class App:
             end = self.migration.source if side == "source" else self.migration.target
             self._embedders[side] = find(end.space, end.endpoint)
         return self._embedders[side]
+
+    def _require_place(self) -> None:
+        place = self.voyage.store.place
+        rival = self.voyage.reports.rival(place)
+        if rival is not None:
+            raise Refused(
+                f"The migration {rival} already works on {place}.",
+                needed="One migration at a time for a vector column. A file whose [target] was edited is another one.",
+                do="Put the file back as it was when it began; or finish it, or roll it back, with that file.",
+            )
 
     def _begun(self) -> Record | None:
         record = self.voyage.records.get()

@@ -49,6 +49,7 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
             do="limosa rollback FILE goes on with that; afterwards run begins anew.",
         )
     if record.step == "finish":
+        voyage.say("Finished already: these proofs were made then, and nothing follows the table since.")
         return list(record.proofs)
     # From now on another terminal sees that somebody works here.
     voyage.store.alive()

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from limosa.app import open_app
+from limosa.errors import Refused
 from tests.crash.world import dump, fill_table
 from tests.journey.world import NEW, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer
@@ -64,3 +65,20 @@ def test_the_next_model_follows_on_a_finished_migration(
         assert connection.execute("SELECT id FROM match_docs(%s::vector, -1.0, 1)", query).fetchone() == (7,)
         views = connection.execute("SELECT viewname FROM pg_views WHERE schemaname = 'limosa'").fetchall()
     assert len(views) == 1
+
+
+def test_a_file_that_was_edited_while_it_is_under_way_is_refused_by_name(
+    database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMOSA_TEST_URL", database)
+    fill_table(database, rows=30)
+    first = docs_app(openai_server.base_url)
+    first.run(accept=ACCEPT)
+    first.close()
+    before = dump(database)
+    edited = docs_app(openai_server.base_url, model="another")
+    for verb in (edited.plan, edited.run):
+        with pytest.raises(Refused, match=r"journey .* already works on"):
+            verb()
+    edited.close()
+    assert dump(database) == before

@@ -23,7 +23,7 @@ USD_PER_MILLION = 1000.0
 """A tenth of a cent a token, so that small tables cost something."""
 
 
-def docs_app(provider_url: str, **backfill: object) -> App:
+def docs_app(provider_url: str, *, model: str = NEW[0], **backfill: object) -> App:
     """The migration of ``docs`` to the space ``new``; the store is what LIMOSA_TEST_URL says."""
 
     def space(model: str, dimensions: int) -> dict[str, object]:
@@ -46,7 +46,7 @@ def docs_app(provider_url: str, **backfill: object) -> App:
                 "vector": "embedding",
                 "space": space(*OLD),
             },
-            "target": {"space": space(*NEW), "match": {"function": "match_docs", "returns": ["id"]}},
+            "target": {"space": space(model, NEW[1]), "match": {"function": "match_docs", "returns": ["id"]}},
             "backfill": {"batch_rows": 32, **backfill},
         }
     )

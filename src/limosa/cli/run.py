@@ -11,6 +11,8 @@ from limosa.cli.options import FILE, File, Json
 from limosa.errors import ProofFailed
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from limosa.app import App
     from limosa.model.proof import Proof
 
@@ -77,4 +79,16 @@ def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> 
                 "proofs": [asdict(proof) for proof in proofs],
             }
         )
+        return proofs
+    if proofs and not any(proof.verdict == "different" for proof in proofs):
+        _say_what_is_next(app, out)
     return proofs
+
+
+def _say_what_is_next(app: App, out: Console) -> None:
+    record = app.voyage.record()
+    if record.step != "verify":
+        return
+    fill = record.shape == "fill"
+    onward = "limosa finish takes the triggers away" if fill else "limosa cutover makes these vectors the application's"
+    out.print(f"next      {onward}; limosa rollback goes back", soft_wrap=True)

@@ -68,6 +68,14 @@ class Reports:
         self.begin = begin
         self.id = migration
 
+    def rival(self, place: str) -> str | None:
+        """The name of another migration that works on a place; None where there is none."""
+        with self.begin() as tx:
+            if not tx.execute(_SQL["exists"])[0][0]:
+                return None
+            found = tx.execute(_SQL["holder"], {"place": place})
+        return next((f"{name} ({number})" for number, name in found if number != self.id), None)
+
     def edges(self) -> list[Key]:
         """Upper edges of the chunks that were cut until now, in key order."""
         with self.begin() as tx:

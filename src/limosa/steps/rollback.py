@@ -47,7 +47,7 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         left = _switch_back(voyage)
     elif record.shape == "fill":
         _empty_filled(voyage)
-    elif voyage.records.states().get("switch") == "undone":
+    elif {name for name, state in voyage.records.states().items() if state == "undone"} == {"switch"}:
         # An earlier call died right after it had switched back: what was outstanding then is still noted.
         ledger = voyage.ledger(direction="back")
         left = list(_restore_touched(voyage, ledger, bench_for(voyage, ledger, side="source")).items())
