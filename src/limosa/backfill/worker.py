@@ -18,6 +18,7 @@ from limosa.model.chunk import Claim, Outcomes
 from limosa.ports.embedder import Embedder
 from limosa.ports.ledger import Ledger
 from limosa.ports.store import Ends, Store
+from limosa.ports.tx import Tx
 
 __all__ = ["Bench", "Haul", "blank", "fill_chunk", "settle_batch"]
 
@@ -176,12 +177,18 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdi
         if good:
             written = ends.target.write(good, verdicts.vectors[[verdicts.places[row.key] for row in good]], tx)
         landed = [good[i] for i in written.landed]
-        moved = [good[i].key for i in written.moved]
+        refused = {row.key: verdicts.dead[row.key] for row in haul.rows if row.key in verdicts.dead}
+        refused |= {good[i].key: why for i, why in written.rejected}
+        outrun = _outrun(ends, [row for row in haul.rows if row.key in verdicts.skipped or row.key in refused], tx)
+        moved = [*(good[i].key for i in written.moved), *outrun]
         outcomes = Outcomes(
             done=[row.key for row in landed] + [row.key for row in haul.rows if _stands(row, verdicts)],
-            skipped=[(row.key, verdicts.skipped[row.key]) for row in haul.rows if row.key in verdicts.skipped],
-            dead=[(row.key, verdicts.dead[row.key]) for row in haul.rows if row.key in verdicts.dead]
-            + [(good[i].key, why) for i, why in written.rejected],
+            skipped=[
+                (row.key, verdicts.skipped[row.key])
+                for row in haul.rows
+                if row.key in verdicts.skipped and row.key not in outrun
+            ],
+            dead=[(key, why) for key, why in refused.items() if key not in outrun],
             gone=[*haul.gone, *moved],
             cursor=haul.cursor,
             finished=haul.finished,
@@ -202,6 +209,16 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdi
         tokens=tokens,
         cost_usd=cost_usd,
     )
+
+
+def _outrun(ends: Ends, rows: Sequence[Row], tx: Tx) -> set[Key]:
+    """Of rows that are to be listed as skipped or dead, those whose text is no longer the one that was read.
+
+    The others stay locked until the commit: whoever changes them then is noted after the list, and the
+    follower takes them off it.
+    """
+    held = {row.key: row.text for row in ends.target.hold([row.key for row in rows], tx)}
+    return {row.key for row in rows if row.key not in held or held[row.key] != row.text}
 
 
 def _stands(row: Row, verdicts: _Verdicts) -> bool:

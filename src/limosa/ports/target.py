@@ -30,6 +30,10 @@ class Target(Protocol):
         """
         ...
 
+    def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
+        """Locks the rows of these keys that nobody else has locked, and reads them as they are now."""
+        ...
+
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes the vectors of these keys away (sets them to NULL)."""
         ...

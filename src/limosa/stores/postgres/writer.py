@@ -99,7 +99,7 @@ class RowTarget:
         if not rest:
             return Written(landed)
         # The tuple is another one now: the text decides. What stays locked is read again by the follower.
-        held = {row.key: row for row in self._hold([rows[i].key for i in rest], tx)}
+        held = {row.key: row for row in self.hold([rows[i].key for i in rest], tx)}
         same = [i for i in rest if rows[i].key in held and held[rows[i].key].text == rows[i].text]
         again = self._update([held[rows[i].key] for i in same], vectors[same], tx) if same else []
         landed += [same[i] for i in again]
@@ -119,8 +119,11 @@ class RowTarget:
         packed = array_of_vectors(vectors, element_oid=self.element_oid, half=scope.base == "halfvec")
         return [place - 1 for (place,) in tx.raw(sql, tids, versions, packed)]
 
-    def _hold(self, keys: Sequence[Key], tx: PostgresTx) -> list[Row]:
+    def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
         """Locks the rows of these keys that nobody else has locked, and reads them as they are now."""
+        assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and hold belong together
+        if not keys:
+            return []
         scope = self.scope
         arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
         names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
