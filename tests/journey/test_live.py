@@ -10,7 +10,11 @@ import psycopg
 import pytest
 
 from limosa.app import App
+from limosa.backfill.worker import Haul, settle_batch
 from limosa.errors import Refused, Transient
+from limosa.model.batch import Key
+from limosa.model.chunk import Claim
+from limosa.steps.backfill import bench_for
 from limosa.stores.postgres.embedded import start
 from tests.crash.proxy import Proxy
 from tests.crash.test_commit_points import FORWARD
@@ -59,6 +63,32 @@ def test_a_locked_row_is_not_waited_for_and_not_lost(docs: str, app: App) -> Non
     worker.join(60)
     assert not worker.is_alive()
     app.close()
+    assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
+
+
+def test_a_row_that_got_its_text_meanwhile_is_not_listed_as_skipped(docs: str, app: App) -> None:
+    app.run(accept=ACCEPT, limit=1)
+    ledger = app.voyage.ledger()
+    claims: list[Claim] = []
+    blank: Key | None = None
+    while blank is None:
+        # The first chunks are read to their end already.
+        claim = ledger.claim()
+        assert claim is not None
+        assert claim.upper is not None
+        claims.append(claim)
+        ends = app.voyage.store.ends(claim.epoch)
+        rows = ends.source.read(claim.cursor, claim.upper, limit=32)
+        blank = next((row.key for row in rows if row.text is None), None)
+    with psycopg.connect(docs, autocommit=True) as connection:
+        connection.execute("UPDATE docs SET body = 'a text after all' WHERE id = %s", (int(blank[0]),))
+    settle_batch(bench_for(app.voyage, ledger), claims[-1], ends, Haul(rows=rows, cursor=rows[-1].key))
+    with psycopg.connect(docs) as connection:
+        listed = {tuple(key) for (key,) in connection.execute("SELECT key FROM limosa.exception").fetchall()}
+    ledger.release(claims)
+    app.run()
+    assert listed
+    assert blank not in listed
     assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
 
 
