@@ -9,7 +9,7 @@ from pathlib import Path
 
 from limosa import flow
 from limosa.backfill.meter import Meter
-from limosa.config import load, resolve
+from limosa.config import load
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.control.script import PlanScript
@@ -22,6 +22,7 @@ from limosa.model.proof import Proof
 from limosa.plan.build import build_plan
 from limosa.plan.scripts import write_scripts
 from limosa.ports.embedder import Embedder
+from limosa.ports.reference import resolve
 from limosa.ports.store import OpenStore, Store
 from limosa.steps.cutover import cutover
 from limosa.steps.duplicates import Duplicates, duplicates

@@ -100,15 +100,12 @@ class _Session:
 
     def up(self) -> None:
         """Client to server: whole messages, so that a commit is seen before it is forwarded."""
-        statements: list[str] = []
-        try:
-            self._forward(statements)
-        except (OSError, struct.error):
-            pass
-        finally:
-            self._close()
+        with contextlib.suppress(OSError, struct.error):
+            self._forward()
+        self._close()
 
-    def _forward(self, statements: list[str]) -> None:
+    def _forward(self) -> None:
+        statements: list[str] = []
         with self.client.makefile("rb") as read:
             size = struct.unpack("!i", read.read(4))[0]
             self.server.sendall(struct.pack("!i", size) + read.read(size - 4))
@@ -142,16 +139,16 @@ class _Session:
 
     def down(self) -> None:
         """Server to client; a doomed client dies before it hears the answer."""
-        try:
-            while data := self.server.recv(65536):
-                if self.doomed and self.proxy.after:
-                    self.proxy.kill()
-                    return
-                self.client.sendall(data)
-        except OSError:
-            pass
-        finally:
-            self._close()
+        with contextlib.suppress(OSError):
+            self._answer()
+        self._close()
+
+    def _answer(self) -> None:
+        while data := self.server.recv(65536):
+            if self.doomed and self.proxy.after:
+                self.proxy.kill()
+                return
+            self.client.sendall(data)
 
     def _close(self) -> None:
         """Both directions end together; the second to come here closes the sockets."""

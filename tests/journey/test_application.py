@@ -23,23 +23,23 @@ def test_the_application_sees_no_error_and_no_empty_answer(
         # Callers of the old model are still answered after the switch, those of the new one too.
         with Searcher(database, space=NEW) as renewed:
             app.run()
-            while renewed.searches < 20 and not renewed.errors:
+            while renewed.count < 20 and not renewed.errors:
                 app.verify()
         searcher.space = OLD
         app.rollback()
         app.run(accept=ACCEPT)
         app.cutover()
         searcher.space = NEW
-        while (before := searcher.searches) is not None:
+        while (before := searcher.count) is not None:
             app.run()
-            if searcher.searches > before:
+            if searcher.count > before:
                 break
         app.finish()
         app.close()
     assert not writer.errors
     assert not searcher.errors + renewed.errors
     assert searcher.empty + renewed.empty == 0
-    assert searcher.searches > 100
+    assert searcher.count > 100
     # What was written between the last catch-up and finish belongs to the next run of a queue, and is NULL till then.
     missing = stale_rows(database, "embedding", model=NEW[0], d=NEW[1])
-    assert len(missing) < writer.changes / 10
+    assert len(missing) < writer.count / 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from limosa.app import open_app
 from limosa.errors import Refused
 from tests.crash.world import dump, fill_table
 from tests.journey.world import NEW, docs_app, stale_rows
@@ -26,24 +25,8 @@ def test_the_next_model_follows_on_a_finished_migration(
     first.close()
     between = dump(database)
 
-    def space(model: str, d: int) -> dict[str, object]:
-        return {"provider": "openai", "model": model, "dimensions": d, "base_url": openai_server.base_url}
-
-    second = open_app(
-        {
-            "name": "second",
-            "source": {
-                "store": "env:LIMOSA_TEST_URL",
-                "table": "docs",
-                "key": "id",
-                "text": ["title", "body"],
-                "vector": "embedding",
-                "space": space(*NEW),
-            },
-            # The same size as before: only the space's name tells the two apart.
-            "target": {"space": space("third", NEW[1]), "match": {"function": "match_docs", "returns": ["id"]}},
-        }
-    )
+    # The same size as before: only the space's name tells the two apart.
+    second = docs_app(openai_server.base_url, name="second", source=NEW, target=("third", NEW[1]))
     second.run(accept=ACCEPT)
     second.cutover()
     second.rollback()
@@ -76,7 +59,7 @@ def test_a_file_that_was_edited_while_it_is_under_way_is_refused_by_name(
     first.run(accept=ACCEPT)
     first.close()
     before = dump(database)
-    edited = docs_app(openai_server.base_url, model="another")
+    edited = docs_app(openai_server.base_url, target=("another", NEW[1]))
     for verb in (edited.plan, edited.run):
         with pytest.raises(Refused, match=r"journey .* already works on"):
             verb()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from limosa.app import App, open_app
+from limosa.app import App
 from tests.crash.world import dump, fill_table
-from tests.journey.world import OLD, Writer, stale_rows
+from tests.journey.world import OLD, Writer, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer
 
 ACCEPT = frozenset({"--accept-reconnect"})
@@ -21,21 +21,7 @@ def app(database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPa
     fill_table(database, rows=120)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE docs SET embedding = NULL WHERE id % 3 = 0")
-    model, d = OLD
-    app = open_app(
-        {
-            "name": "fill",
-            "source": {
-                "store": "env:LIMOSA_TEST_URL",
-                "table": "docs",
-                "key": "id",
-                "text": ["title", "body"],
-                "vector": "embedding",
-                "space": {"provider": "openai", "model": model, "dimensions": d, "base_url": openai_server.base_url},
-            },
-            "backfill": {"batch_rows": 16},
-        }
-    )
+    app = docs_app(openai_server.base_url, name="fill", target=None, batch_rows=16)
     yield app
     app.close()
 
@@ -76,7 +62,7 @@ def test_rows_that_change_meanwhile_are_embedded_again(database: str, app: App) 
     # What was edited before capture is armed is as the application left it.
     app.run(accept=ACCEPT, limit=1)
     with Writer(database) as writer:
-        while writer.changes < 30:
+        while writer.count < 30:
             app.run()
     app.run()
     app.close()

@@ -99,7 +99,7 @@ def test_rows_that_changed_after_the_switch_get_old_vectors_again(database: str,
     assert not writer.errors
     assert {why for _, why in left} <= {"the text is NULL", "the text is blank"}
     # Every text but those that changed after the way back has the old model's vector of itself.
-    assert len(stale_rows(database, "embedding", model=OLD[0], d=OLD[1])) <= writer.changes - 40
+    assert len(stale_rows(database, "embedding", model=OLD[0], d=OLD[1])) <= writer.count - 40
     with psycopg.connect(database) as connection:
         found = connection.execute(
             "SELECT count(*) FROM docs WHERE embedding IS NOT NULL AND body LIKE 'edited%'"
@@ -127,6 +127,6 @@ def test_an_old_model_that_no_longer_answers_leaves_null_and_says_which(
 
 
 def _wait_for(writer: Writer, changes: int) -> None:
-    wanted = writer.changes + changes
-    while writer.changes < wanted and not writer.errors:
+    wanted = writer.count + changes
+    while writer.count < wanted and not writer.errors:
         time.sleep(0.01)

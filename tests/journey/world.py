@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import psycopg
@@ -23,33 +24,39 @@ USD_PER_MILLION = 1000.0
 """A tenth of a cent a token, so that small tables cost something."""
 
 
-def docs_app(provider_url: str, *, model: str = NEW[0], **backfill: object) -> App:
-    """The migration of ``docs`` to the space ``new``; the store is what LIMOSA_TEST_URL says."""
+Named = tuple[str, int]
+"""A model and its dimensions."""
 
-    def space(model: str, dimensions: int) -> dict[str, object]:
+
+def docs_app(
+    provider_url: str, *, name: str = "journey", source: Named = OLD, target: Named | None = NEW, **backfill: object
+) -> App:
+    """The migration of ``docs`` to another space, or without one a fill; the store is what LIMOSA_TEST_URL says."""
+
+    def space(named: Named) -> dict[str, object]:
         return {
             "provider": "openai",
-            "model": model,
-            "dimensions": dimensions,
+            "model": named[0],
+            "dimensions": named[1],
             "base_url": provider_url,
             "usd_per_million_tokens": USD_PER_MILLION,
         }
 
-    return open_app(
-        {
-            "name": "journey",
-            "source": {
-                "store": "env:LIMOSA_TEST_URL",
-                "table": "docs",
-                "key": "id",
-                "text": ["title", "body"],
-                "vector": "embedding",
-                "space": space(*OLD),
-            },
-            "target": {"space": space(model, NEW[1]), "match": {"function": "match_docs", "returns": ["id"]}},
-            "backfill": {"batch_rows": 32, **backfill},
-        }
-    )
+    job: dict[str, object] = {
+        "name": name,
+        "source": {
+            "store": "env:LIMOSA_TEST_URL",
+            "table": "docs",
+            "key": "id",
+            "text": ["title", "body"],
+            "vector": "embedding",
+            "space": space(source),
+        },
+        "backfill": {"batch_rows": 32, **backfill},
+    }
+    if target is not None:
+        job["target"] = {"space": space(target), "match": {"function": "match_docs", "returns": ["id"]}}
+    return open_app(job)
 
 
 def _texts(connection: psycopg.Connection[tuple[object, ...]]) -> list[tuple[int, str]]:
@@ -75,20 +82,20 @@ def stale_rows(url: str, column: str, *, model: str, d: int) -> list[Key]:
 
 
 @dataclass
-class Writer:
-    """An application that inserts, edits and deletes, about ``rate`` times a second, until it is stopped.
+class _Application:
+    """Does something about ``rate`` times a second in a thread of its own, until it is stopped.
 
     Attributes:
         errors: what its statements raised; must stay empty.
+        count: how often it did it.
     """
 
     url: str
-    rate: float = 50.0
-    seed: int = 1
+    rate: float
     errors: list[str] = field(default_factory=list)
-    changes: int = 0
+    count: int = 0
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -99,17 +106,27 @@ class Writer:
         self._thread.join(30)
 
     def _run(self) -> None:
-        rng = random.Random(self.seed)
+        rng = random.Random(1)
         with psycopg.connect(self.url, autocommit=True) as connection:
             while not self._stop.is_set():
                 try:
-                    self._change(connection, rng)
-                    self.changes += 1
+                    self._act(connection, rng)
+                    self.count += 1
                 except psycopg.Error as error:
                     self.errors.append(str(error))
                 time.sleep(rng.uniform(0.5, 1.5) / self.rate)
 
-    def _change(self, connection: psycopg.Connection[tuple[object, ...]], rng: random.Random) -> None:
+    def _act(self, connection: psycopg.Connection[tuple[object, ...]], rng: random.Random) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Writer(_Application):
+    """An application that inserts, edits and deletes."""
+
+    rate: float = 50.0
+
+    def _act(self, connection: psycopg.Connection[tuple[object, ...]], rng: random.Random) -> None:
         found = connection.execute("SELECT id FROM docs ORDER BY random() LIMIT 1").fetchone()
         key = found[0] if found else 0
         word = f"{rng.random():.6f}"
@@ -131,43 +148,20 @@ class Writer:
 
 
 @dataclass
-class Searcher:
-    """An application that searches about ``rate`` times a second through the match function.
+class Searcher(_Application):
+    """An application that searches through the match function.
 
     Attributes:
         space: model and dimensions of its queries; may be changed while it runs.
-        errors, empty: what must stay empty and zero.
+        empty: how many searches answered nothing; must stay zero.
     """
 
-    url: str
-    space: tuple[str, int] = OLD
     rate: float = 100.0
-    errors: list[str] = field(default_factory=list)
-    searches: int = 0
+    space: Named = OLD
     empty: int = 0
 
-    def __enter__(self) -> Searcher:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
-
-    def _run(self) -> None:
-        rng = random.Random(2)
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            while not self._stop.is_set():
-                model, d = self.space
-                query = vector_of(f"title {rng.randrange(100)}", model=model, d=d).tolist()
-                try:
-                    found = connection.execute(
-                        "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 5)", (query,)
-                    ).fetchall()
-                    self.empty += not found
-                    self.searches += 1
-                except psycopg.Error as error:
-                    self.errors.append(str(error))
-                time.sleep(rng.uniform(0.5, 1.5) / self.rate)
+    def _act(self, connection: psycopg.Connection[tuple[object, ...]], rng: random.Random) -> None:
+        model, d = self.space
+        query = vector_of(f"title {rng.randrange(100)}", model=model, d=d).tolist()
+        found = connection.execute("SELECT id FROM match_docs(%s::real[]::vector, -1.0, 5)", (query,)).fetchall()
+        self.empty += not found

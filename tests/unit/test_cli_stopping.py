@@ -27,8 +27,9 @@ def test_the_first_signal_asks_and_the_second_interrupts(number: int) -> None:
     assert len(told) == 1
 
 
-def test_yes_answers_beforehand() -> None:
+def test_yes_answers_beforehand(capsys: pytest.CaptureFixture[str]) -> None:
     require_consent("Really?", yes=True)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_where_nobody_can_be_asked_the_answer_is_no(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 
-from limosa.config.reference import is_reference
+from limosa.ports.reference import is_reference
 
 __all__ = [
     "base_url",

@@ -13,12 +13,12 @@ from limosa.embedders.openai_answer import read_answer
 from limosa.embedders.openai_errors import refusal
 from limosa.embedders.prefix import prefixed
 from limosa.embedders.prices import price_of, retired_on
-from limosa.embedders.secrets import resolve
 from limosa.errors import Refused, RowRefused
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
 from limosa.ports.embedder import Limits, Price
+from limosa.ports.reference import secret
 
 __all__ = ["BASE_URL", "OpenAIEmbedder", "open_embedder"]
 
@@ -38,7 +38,7 @@ class OpenAIEmbedder:
 
     def __init__(self, space: Space, endpoint: Endpoint) -> None:
         reference = endpoint.key or (_DEFAULT_KEY if endpoint.base_url is None else None)
-        key = resolve(reference) if reference else ""
+        key = secret(reference) if reference else ""
         self._space = space
         self._endpoint = endpoint
         base_url = BASE_URL if endpoint.base_url is None else endpoint.base_url

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from limosa.config import resolve
-from limosa.config.reference import is_reference
 from limosa.errors import Refused
+from limosa.ports.reference import is_reference, resolve
 
 
 def test_a_reference_gives_the_variables_value(monkeypatch: pytest.MonkeyPatch) -> None:
