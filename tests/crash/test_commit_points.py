@@ -74,32 +74,57 @@ def _fresh(url: str, folder: Path, provider: OpenAIServer) -> World:
     return make_table(url, folder, provider_url=provider.base_url)
 
 
+QUIET_RUNS = 3
+"""A commit that a slow machine made a worker cut in two is no point of every run: those of all three are asked for."""
+
+TRIES = 5
+"""How often a point is tried before it counts as not reached, for the same reason."""
+
+
+def _quiet(database: str, folder: Path, provider: OpenAIServer, verbs: str) -> list[list[str]]:
+    """The commits of runs that are not killed; the last one's end stays in the database."""
+    runs: list[list[str]] = []
+    for _ in range(QUIET_RUNS):
+        world = _fresh(database, folder, provider)
+        proxy = _proxy(database)
+        code, output = _drive(world, verbs, proxy)
+        assert code == 0, output
+        runs.append(proxy.labels)
+    return runs
+
+
+def _wanted(labels: list[str]) -> list[Point]:
+    """The points of a run; of the way back where it differs from the way forward, which has its own test."""
+    turn = next((i for i, label in enumerate(labels) if "SET direction" in label), 0)
+    forward = set(_points(labels[:turn]))
+    return [point for point in _points(labels) if point not in forward]
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "before-its-answer"])
 @pytest.mark.parametrize("verbs", [FORWARD, BACK], ids=["forward", "back"])
 def test_a_kill_at_every_commit_point_changes_nothing(
     database: str, tmp_path: Path, openai_server: OpenAIServer, verbs: str, after: bool
 ) -> None:
-    world = _fresh(database, tmp_path, openai_server)
+    _fresh(database, tmp_path, openai_server)
     untouched = dump(database)
-    quiet = _proxy(database)
-    code, output = _drive(world, verbs, quiet)
-    assert code == 0, output
+    first, *others = [_wanted(labels) for labels in _quiet(database, tmp_path, openai_server, verbs)]
     expected = dump(database)
     assert (expected == untouched) == (verbs == BACK)
-    # The way back is killed where it differs from the way forward, which has its own test.
-    turn = next((i for i, label in enumerate(quiet.labels) if "SET direction" in label), 0)
-    points = [point for point in _points(quiet.labels) if point not in set(_points(quiet.labels[:turn]))]
-    assert len(points) >= 10
+    points = [point for point in first if all(point in other for other in others)]
+    assert len(points) >= {FORWARD: 25, BACK: 10}[verbs]
     wrong: list[str] = []
     for point in points:
-        world = _fresh(database, tmp_path, openai_server)
-        proxy = _proxy(database)
-        proxy.kill_at, proxy.after = partial(_is, point), after
-        _drive(world, verbs, proxy)
-        if proxy.killed is None:
+        for _ in range(TRIES):
+            world = _fresh(database, tmp_path, openai_server)
+            proxy = _proxy(database)
+            proxy.kill_at, proxy.after = partial(_is, point), after
+            _drive(world, verbs, proxy)
+            _resume(world, "back" if verbs == BACK else verbs)
+            if dump(database) != expected:
+                wrong.append(f"different: {point}")
+            if proxy.killed is not None:
+                break
+        else:
             wrong.append(f"not reached: {point}")
-        _resume(world, "back" if verbs == BACK else verbs)
-        if dump(database) != expected:
-            wrong.append(f"different: {point}")
     assert not wrong, "\n".join(wrong)
