@@ -1,4 +1,4 @@
-"""What all tests share: the Postgres and provider fixtures, and the data that lies beside a checkout."""
+"""What all tests share: the Postgres, libSQL and provider fixtures, and the data that lies beside a checkout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 _TESTS = Path(__file__).resolve().parent
 
 pytest_plugins = [
-    f"tests.{name}.fixtures" for name in ("postgres", "providers") if (_TESTS / name / "fixtures.py").exists()
+    f"tests.{name}.fixtures" for name in ("postgres", "providers", "sqld") if (_TESTS / name / "fixtures.py").exists()
 ]
 
 

@@ -13,8 +13,11 @@ from tests.house.tree import Module, package
 
 VENDORS = {
     "numpy": ("",),
-    "orjson": ("embedders/",),
-    "urllib3": ("embedders/",),
+    "orjson": ("embedders/", "stores/sqlite/"),
+    "urllib3": ("embedders/", "stores/sqlite/"),
+    "simdjson": ("stores/sqlite/",),
+    "sqlite_vec": ("stores/sqlite/",),
+    "libsql": ("stores/sqlite/libsql.py",),
     "stamina": ("embedders/", "stores/"),
     "sklearn": ("embedders/hashing.py",),
     "onnxruntime": ("embedders/onnx.py",),

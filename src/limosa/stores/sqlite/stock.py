@@ -1,0 +1,108 @@
+"""Stock SQLite, by the standard library's own module."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from limosa.errors import LimosaError, Refused, RowRefused, Transient
+from limosa.stores.sqlite.engine import BUSY_S, Busy, Connection, Engine, Value
+
+__all__ = ["open_stock"]
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_TRANSIENT = {
+    sqlite3.SQLITE_FULL: "no room is left, on the disk or under max_page_count",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+    sqlite3.SQLITE_NOMEM: "memory is used up",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_INTERRUPT: "the statement was interrupted",
+    sqlite3.SQLITE_SCHEMA: "the schema changed meanwhile",
+    sqlite3.SQLITE_PROTOCOL: "its locks are contended",
+    sqlite3.SQLITE_BUSY_SNAPSHOT: "another connection wrote since this transaction read",
+}
+"""Result codes that repeating a command may mend (https://sqlite.org/rescode.html)."""
+
+_ROW = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+
+
+class _Stock:
+    """A connection of the standard library's, with transactions left to the caller."""
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self._name = path.name
+        address = f"file:{quote(str(path))}?mode={'rw' if write else 'ro'}"
+        try:
+            self._raw = sqlite3.connect(
+                address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+        except sqlite3.Error as error:
+            raise Refused(
+                f"{path.name} cannot be opened.",
+                needed="A file that is there, and that limosa may read and write.",
+                do="Check the path and the permissions.",
+            ) from error
+        self.execute("PRAGMA foreign_keys = OFF")
+
+    def execute(self, sql: str, params: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        """The rows that one statement answers."""
+        with self._translated():
+            return self._raw.execute(sql, params).fetchall()
+
+    def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
+        """One prepared statement, run once a row."""
+        with self._translated():
+            self._raw.executemany(f"{head} VALUES {row} {tail}", rows)
+
+    def script(self, sql: str) -> None:
+        """Statements outside a transaction; the module's executescript would commit an open one."""
+        with self._translated():
+            if self._raw.in_transaction:
+                raise Refused("A transaction is open.", needed="None: this statement ends it or fails in it.")
+            self._raw.executescript(sql)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._raw.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise RowRefused(f"SQLite cannot store the value: {error}") from error
+        except sqlite3.Error as error:
+            found = self._meaning(error)
+            if isinstance(found, Transient) and not isinstance(found, Busy):
+                with suppress(sqlite3.Error):
+                    self._raw.execute("ROLLBACK")
+            raise found from error
+
+    def _meaning(self, error: sqlite3.Error) -> LimosaError:
+        # What has no code is misuse of the module.
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = code if code in _TRANSIENT else code & 0xFF
+        if kind in _ROW:
+            return RowRefused(f"SQLite rejected the row: {error}")
+        if kind in _BUSY:
+            return Busy(
+                f"{self._name}: it is locked by another connection ({error}).",
+                do="Nothing committed is lost; repeat the command.",
+            )
+        if kind in _TRANSIENT:
+            return Transient(
+                f"{self._name}: {_TRANSIENT[kind]} ({error}).", do="Nothing committed is lost; repeat the command."
+            )
+        return Refused(f"SQLite refuses: {error}", do="This is about the statement or the file, not the moment.")
+
+
+def open_stock(path: Path) -> Engine:
+    """The database in a file that is there already; opens nothing."""
+
+    def connect(*, write: bool = True) -> Connection:
+        return _Stock(path, write=write)
+
+    return Engine(title=path.name, path=path, native=False, connect=connect, beside=open_stock)
