@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,7 +28,8 @@ from limosa.ports.store import OpenStore, Store
 from limosa.steps.cutover import cutover
 from limosa.steps.duplicates import Duplicates, duplicates
 from limosa.steps.finish import finish
-from limosa.steps.rollback import rollback
+from limosa.steps.rehearse import rehearse_split
+from limosa.steps.rollback import rollback, rollback_part
 from limosa.steps.search import Found, search
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
@@ -49,11 +51,12 @@ class App:
         self._say = say
         self._embedders: dict[str, Embedder] = {}
 
-    def plan(self, *, sql: Path | None = None) -> Plan:
+    def plan(self, *, sql: Path | None = None, rehearse: bool = False) -> Plan:
         """What would be done, or, once it has begun, what was locked then; changes nothing.
 
         Args:
             sql: a folder for scripts, up and down; ``run`` recognises what was applied by hand.
+            rehearse: of a split every row is read and decoded, and what became of it is counted.
 
         Raises:
             Refused: it has begun with another file; or scripts are wanted, and the plan refuses.
@@ -66,7 +69,11 @@ class App:
             embedder=self._embedder,
             locked=begun.operations if begun is not None else (),
         )
+        if rehearse and self.migration.split is not None:
+            plan = replace(plan, facts=dict(rehearse_split(self.voyage)))
         if sql is not None:
+            if self.migration.split is not None:
+                raise Refused("Scripts are written for Postgres only.", do="limosa plan FILE shows the operations.")
             write_scripts(plan, sql, PlanScript(self.migration, plan, self.voyage.store.place))
         return plan
 
@@ -94,13 +101,22 @@ class App:
         """Switches; how many changes were outstanding then."""
         return cutover(self.voyage)
 
-    def rollback(self) -> list[tuple[Key, str]]:
-        """Goes back; the rows that had to be left without an old vector."""
-        return rollback(self.voyage)
+    def rollback(self, *, chunk: int | None = None, table: str | None = None) -> list[tuple[Key, str]]:
+        """Goes back; the rows that had to be left without an old vector.
 
-    def finish(self) -> None:
-        """Drops the old side for good."""
-        finish(self.voyage)
+        Args:
+            chunk: only this chunk of a split is taken back; ``run`` carries it again.
+            table: only this target table of a split.
+        """
+        if chunk is None and table is None:
+            return rollback(self.voyage)
+        count = rollback_part(self.voyage, chunk=chunk, table=table)
+        self._say(f"{count:,} rows were taken back, and wait")
+        return []
+
+    def finish(self, *, drop_old: bool = False) -> None:
+        """Drops the old side for good; of a split the old table only with ``drop_old``."""
+        finish(self.voyage, drop_old=drop_old or self.migration.split is None)
 
     def search(self, text: str, *, k: int = 10, exact: bool = False) -> list[Found]:
         """The k rows nearest to a text, in the old and in the new space; a side that cannot answer says why.

@@ -28,7 +28,7 @@ class World:
     vectors: dict[Key, Vectors]
 
     def search(self) -> Search:
-        found = self.store.search(0, side="old")
+        found = self.store.witness(0).search("old")
         assert found is not None
         return found
 
@@ -147,12 +147,12 @@ def test_rows_come_back_as_they_are_now(world: World) -> None:
 
 
 def test_a_side_without_a_column_is_none(world: World) -> None:
-    assert world.store.search(0, side="new") is None
-    assert world.store.evidence(0, side="new") is None
+    assert world.store.witness(0).search("new") is None
+    assert world.store.witness(0).evidence("new") is None
 
 
 def test_the_index_is_seen_as_it_is(world: World) -> None:
-    evidence = world.store.evidence(0, side="old")
+    evidence = world.store.witness(0).evidence("old")
     assert evidence is not None
     use = evidence.index()
     assert use is not None
@@ -169,7 +169,7 @@ def test_the_index_is_seen_as_it_is(world: World) -> None:
 def test_an_index_for_another_metric_is_never_used(world: World) -> None:
     base = "halfvec" if world.search().column.base == "halfvec" else "vector"  # type: ignore[attr-defined]
     world.run(f'DROP INDEX "My S".near; CREATE INDEX l2 ON {TABLE} USING hnsw (embedding {base}_l2_ops)')
-    evidence = world.store.evidence(0, side="old")
+    evidence = world.store.witness(0).evidence("old")
     assert evidence is not None
     use = evidence.index()
     assert use is not None
@@ -177,7 +177,7 @@ def test_an_index_for_another_metric_is_never_used(world: World) -> None:
 
 
 def test_both_ways_of_searching_see_the_whole_column(world: World) -> None:
-    evidence = world.store.evidence(0, side="old")
+    evidence = world.store.witness(0).evidence("old")
     assert evidence is not None
     near, exact = evidence.compare(np.ones(D, dtype=np.float32), 20)
     assert [each.key for each in near] == [each.key for each in exact]
@@ -187,7 +187,7 @@ def test_both_ways_of_searching_see_the_whole_column(world: World) -> None:
 def test_a_plan_that_was_kept_does_not_make_exact_approximate(world: World) -> None:
     world.run("ALTER DATABASE " + world.url.rsplit("/", 1)[1].split("?")[0] + " SET hnsw.ef_search = 1")
     world.store.close()  # the next session starts with that setting
-    evidence = world.store.evidence(0, side="old")
+    evidence = world.store.witness(0).evidence("old")
     assert evidence is not None
     for _ in range(12):  # a driver prepares after five calls, and a server keeps a plan after five more
         near, exact = evidence.compare(np.ones(D, dtype=np.float32), 20)
@@ -195,7 +195,7 @@ def test_a_plan_that_was_kept_does_not_make_exact_approximate(world: World) -> N
 
 
 def test_without_a_match_function_there_is_nothing_to_call(world: World) -> None:
-    evidence = world.store.evidence(0, side="old")
+    evidence = world.store.witness(0).evidence("old")
     assert evidence is not None
     with pytest.raises(Refused, match="no match function"):
         evidence.match(np.ones(D, dtype=np.float32), 3, named=False)

@@ -17,19 +17,25 @@ LEAST_ROWS = 4
 
 @dataclass(slots=True)
 class Stride:
-    """Rows a transaction, found by watching how long they take; shared by the threads of a process."""
+    """Rows a transaction, found by watching how long they take; shared by the threads of a process.
+
+    Attributes:
+        most: never more than so many.
+        timed: False where transactions are to be of exactly ``most`` rows.
+    """
 
     most: int
+    timed: bool = True
     rows: int = field(init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         # The first transaction meets indexes of unknown cost.
-        self.rows = min(self.most, 16)
+        self.rows = min(self.most, 16) if self.timed else self.most
 
     def took(self, rows: int, seconds: float) -> None:
         """Notes one transaction; grows at most twofold at a time, shrinks at once."""
-        if rows == 0 or seconds <= 0:
+        if rows == 0 or seconds <= 0 or not self.timed:
             return
         fitting = rows * COMMIT_S / seconds
         with self._guard:

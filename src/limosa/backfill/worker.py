@@ -6,76 +6,48 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-import numpy as np
-
-from limosa.backfill.embedding import Answer, Patience, embed_rows
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
+from limosa.backfill.verdicts import Judge, Verdicts
 from limosa.errors import Refused
-from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.model.batch import Key, Row, Written
 from limosa.model.chunk import Claim, Outcomes
-from limosa.ports.embedder import Embedder
 from limosa.ports.ledger import Ledger
 from limosa.ports.store import Ends, Store
 from limosa.ports.tx import Tx
 
-__all__ = ["Bench", "Haul", "blank", "fill_chunk", "settle_batch"]
+__all__ = ["Bench", "Haul", "fill_chunk", "settle_batch"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Bench:
     """What workers of one process share.
 
     Attributes:
-        touches: rows that land are listed for a rollback (fill always, upgrade after the switch).
-        budget_usd: hard stop; None for no limit.
+        judge: says what is to become of the rows of a batch.
+        batch_rows: rows read and judged at once.
+        stride: rows of one write transaction.
+        touches: rows that land are listed for a rollback: always, after the switch, or never.
+        apart: vectors lie in rows of their own, which go when their source row does.
         limit: how many rows this run may still fill; None for all.
         usd_per_token: price; zero where it is free or not known.
+        threads: workers worth having in this process.
     """
 
     store: Store
     ledger: Ledger
-    embedder: Embedder
+    judge: Judge
     batch_rows: int
-    fill: bool
-    budget_usd: float | None = None
+    stride: Stride
+    touches: Literal["always", "switched", "never"] = "switched"
+    apart: bool = False
     limit: int | None = None
     usd_per_token: float = 0.0
+    threads: int = 1
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
-    patience: Patience = field(init=False)
-    stride: Stride = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.patience = Patience(stop=self.stop)
-        self.batch_rows = min(self.batch_rows, self.embedder.limits.batch)
-        self.stride = Stride(self.batch_rows)
-
-    def afford(self, rows: Sequence[Row]) -> None:
-        """Asks the ledger before money is spent, so that all workers together stay within the budget.
-
-        Raises:
-            Refused: this batch would pass the budget.
-        """
-        if self.budget_usd is None or not self.usd_per_token:
-            return
-        # Three characters a token is more than most texts need: the stop comes early rather than late.
-        ahead = sum(len(row.text or "") for row in rows) / 3 * self.usd_per_token * self.embedder.limits.concurrency
-        spent = self.ledger.spent_usd()
-        if spent + ahead > self.budget_usd:
-            raise Refused(
-                f"The budget of ${self.budget_usd:.2f} is used up: ${spent:.4f} are spent.",
-                needed=f"About ${ahead:.4f} for the next requests.",
-                do="Raise budget_usd in [backfill] and run again; everything done stands.",
-            )
-
-
-def blank(text: str | None) -> str | None:
-    """Why a text cannot be embedded; None where it can."""
-    if text is None:
-        return "the text is NULL"
-    return None if text.strip() else "the text is blank"
 
 
 def fill_chunk(bench: Bench, claim: Claim) -> None:
@@ -116,17 +88,6 @@ class Haul:
     finished: bool = False
 
 
-@dataclass(slots=True)
-class _Verdicts:
-    """What is known of the rows of a haul before they are written."""
-
-    vectors: Vectors
-    places: dict[Key, int]
-    skipped: dict[Key, str]
-    dead: dict[Key, str]
-    tokens: int
-
-
 def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
     """Embeds the rows that need it and commits vectors, outcomes, changes and cursor together.
 
@@ -136,7 +97,7 @@ def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
     Raises:
         Fenced: nothing of what was not committed yet was written.
     """
-    verdicts = _judge(bench, haul.rows)
+    verdicts = bench.judge(haul.rows)
     rest, first = list(haul.rows), True
     while rest or first:
         size = bench.stride.rows
@@ -153,29 +114,13 @@ def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
         first = False
 
 
-def _judge(bench: Bench, rows: Sequence[Row]) -> _Verdicts:
-    skipped = {row.key: why for row in rows if (why := blank(row.text)) is not None}
-    # A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
-    wanted = [row for row in rows if row.key not in skipped and (bench.fill or not row.filled)]
-    answer = _embed(bench, wanted)
-    return _Verdicts(
-        vectors=answer.vectors,
-        places={wanted[i].key: place for place, i in enumerate(answer.good)},
-        skipped=skipped,
-        dead={wanted[i].key: why for i, why in answer.dead},
-        tokens=answer.tokens,
-    )
-
-
-def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdicts, *, tokens: int) -> None:
+def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, tokens: int) -> None:
     good = [row for row in haul.rows if row.key in verdicts.places]
     cost_usd = tokens * bench.usd_per_token
     started = time.monotonic()
     with ends.target.begin() as tx:
         bench.ledger.fence(claim, tx)
-        written = Written(())
-        if good:
-            written = ends.target.write(good, verdicts.vectors[[verdicts.places[row.key] for row in good]], tx)
+        written = _write(ends, good, verdicts, tx)
         landed = [good[i] for i in written.landed]
         refused = {row.key: verdicts.dead[row.key] for row in haul.rows if row.key in verdicts.dead}
         refused |= {good[i].key: why for i, why in written.rejected}
@@ -195,8 +140,13 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdi
             tokens=tokens,
             cost_usd=cost_usd,
         )
-        if bench.fill or claim.epoch % 2:
-            bench.ledger.touch([row.key for row in landed if not (bench.fill and row.filled)], tx)
+        if bench.touches == "always":
+            bench.ledger.touch([row.key for row in landed if not row.filled], tx)
+        elif bench.touches == "switched" and claim.epoch % 2:
+            bench.ledger.touch([row.key for row in landed], tx)
+        if bench.apart and claim.follows:
+            # The first pass meets every key once: only the follower can find what a row was before.
+            ends.target.erase([*haul.gone, *(key for key, _ in (*outcomes.skipped, *outcomes.dead))], tx)
         bench.store.capture.settle([number for ids in haul.changes.values() for number in ids], tx)
         bench.store.capture.note(moved, tx)
         bench.ledger.settle(claim, outcomes, tx)
@@ -211,25 +161,30 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: _Verdi
     )
 
 
+def _write(ends: Ends, rows: Sequence[Row], verdicts: Verdicts, tx: Tx) -> Written:
+    landed: list[int] = []
+    moved: list[int] = []
+    rejected: list[tuple[int, str]] = []
+    for places, vectors in verdicts.writes(rows):
+        written = ends.target.write([rows[i] for i in places], vectors, tx)
+        landed += [places[i] for i in written.landed]
+        moved += [places[i] for i in (*written.moved, *written.gone)]
+        rejected += [(places[i], why) for i, why in written.rejected]
+    return Written(landed, moved=moved, rejected=rejected)
+
+
 def _outrun(ends: Ends, rows: Sequence[Row], tx: Tx) -> set[Key]:
-    """Of rows that are to be listed as skipped or dead, those whose text is no longer the one that was read.
+    """Of rows that are to be listed as skipped or dead, those that are no longer what was read.
 
     The others stay locked until the commit: whoever changes them then is noted after the list, and the
     follower takes them off it.
     """
-    held = {row.key: row.text for row in ends.target.hold([row.key for row in rows], tx)}
-    return {row.key for row in rows if row.key not in held or held[row.key] != row.text}
+    held = {row.key: (row.text, row.raw) for row in ends.target.hold([row.key for row in rows], tx)}
+    return {row.key for row in rows if held.get(row.key) != (row.text, row.raw)}
 
 
-def _stands(row: Row, verdicts: _Verdicts) -> bool:
+def _stands(row: Row, verdicts: Verdicts) -> bool:
     return row.key not in verdicts.places and row.key not in verdicts.skipped and row.key not in verdicts.dead
-
-
-def _embed(bench: Bench, rows: Sequence[Row]) -> Answer:
-    if not rows:
-        return Answer([], np.zeros((0, bench.embedder.space.dimensions), dtype=np.float32), [], 0)
-    bench.afford(rows)
-    return embed_rows(bench.embedder, rows, bench.patience)
 
 
 def _ends(bench: Bench, claim: Claim) -> Ends:

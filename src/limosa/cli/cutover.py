@@ -24,11 +24,16 @@ def cutover(file: File = FILE, yes: Yes = False) -> None:
         place, space = app.migration.target.place, app.migration.target.space
         if record.step == "verify":
             # What is not verified is refused by the step itself; then there is nothing to ask.
-            require_consent(f"Make {space.title} the vectors of {place.table}.{place.vector}?", yes=yes)
-        left = app.cutover()
+            question = f"Make {space.title} the vectors of {place.table}.{place.vector}?"
+            if app.migration.split is not None:
+                question = f"Put a view over the new tables in the place of {place.table}?"
+            require_consent(question, yes=yes)
+        left, split = app.cutover(), app.migration.split is not None
     if left:
         out.print(
-            with_file(f"{rows(left)} changes were outstanding; limosa run FILE embeds them.", file), soft_wrap=True
+            with_file(f"{rows(left)} changes were outstanding; limosa run FILE follows them.", file), soft_wrap=True
         )
     done = "Done. limosa rollback FILE goes back, limosa finish FILE drops the old vectors."
+    if split:
+        done = "Done. limosa rollback FILE goes back, limosa finish FILE leaves the old table behind."
     out.print(with_file(done, file), soft_wrap=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Yes
@@ -9,7 +13,10 @@ from limosa.cli.options import FILE, File, Yes
 __all__ = ["finish"]
 
 
-def finish(file: File = FILE, yes: Yes = False) -> None:
+DropOld = Annotated[bool, typer.Option("--drop-old", help="Of a split: drop the old table, once all is proved.")]
+
+
+def finish(file: File = FILE, drop_old: DropOld = False, yes: Yes = False) -> None:
     """Drop the old vectors; there is no way back from it."""
     from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
@@ -21,6 +28,12 @@ def finish(file: File = FILE, yes: Yes = False) -> None:
             out.print("The migration is finished already.")
             return
         if record.switched or record.shape == "fill":
-            require_consent(f"Finish {record.name}: the old vectors are dropped, for good?", yes=yes)
-        app.finish()
+            require_consent(f"Finish {record.name}: {_what(record.shape, drop_old=drop_old)}, for good?", yes=yes)
+        app.finish(drop_old=drop_old)
     out.print("Finished.")
+
+
+def _what(shape: str, *, drop_old: bool) -> str:
+    if shape != "split":
+        return "the old vectors are dropped"
+    return "the old table is dropped" if drop_old else "the old table stays, and is no longer written to"

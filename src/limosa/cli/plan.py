@@ -25,11 +25,12 @@ def plan(file: File = FILE, sql: Sql = None, json: Json = False) -> None:
         show_plan(app, file, json=json, sql=sql)
 
 
-def show_plan(app: App, file: Path, *, json: bool, sql: Path | None = None) -> None:
+def show_plan(app: App, file: Path, *, json: bool, sql: Path | None = None, rehearse: bool = False) -> None:
     """Prints the plan.
 
     Args:
         sql: a folder into which scripts are written; None writes none.
+        rehearse: of a split every row is decoded and counted.
 
     Raises:
         typer.Exit: the plan refuses the migration; it was printed all the same.
@@ -38,7 +39,7 @@ def show_plan(app: App, file: Path, *, json: bool, sql: Path | None = None) -> N
     from limosa.cli.pages.plan import print_plan
     from limosa.cli.terminal import console
 
-    found = app.plan(sql=sql)
+    found = app.plan(sql=sql, rehearse=rehearse)
     if json:
         from dataclasses import asdict
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
-from limosa.cli.options import FILE, File, Yes
+from limosa.cli.options import FILE, File, Yes, with_file
 
 __all__ = ["rollback"]
 
 
-def rollback(file: File = FILE, yes: Yes = False) -> None:
+Chunk = Annotated[int | None, typer.Option("--chunk", metavar="N", help="Of a split: take only this chunk back.")]
+Table = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Of a split: take only this table back.")]
+
+
+def rollback(file: File = FILE, chunk: Chunk = None, table: Table = None, yes: Yes = False) -> None:
     """Go back, from any point before finish."""
     from limosa.cli.amounts import rows
     from limosa.cli.lines import print_line
@@ -18,6 +26,12 @@ def rollback(file: File = FILE, yes: Yes = False) -> None:
     out = console()
     with opened(file, say=lambda line: print_line(out, "rollback", line)) as app:
         record = app.voyage.record()
+        if chunk is not None or table is not None:
+            what = f"chunk {chunk}" if chunk is not None else f"the rows of {table}"
+            require_consent(f"Take {what} of {record.name} back?", yes=yes)
+            app.rollback(chunk=chunk, table=table)
+            out.print(with_file("limosa run FILE carries them again.", file), soft_wrap=True)
+            return
         if record.step != "finish":
             what = "switch back to the old vectors, and drop" if record.switched else "drop"
             require_consent(f"Roll {record.name} back: {what} what was made of {record.step}?", yes=yes)

@@ -23,9 +23,13 @@ BatchRows = Annotated[
     int | None,
     typer.Option("--batch-rows", metavar="N", min=1, max=10_000, help="Rows in one request, instead of the file's."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan and stop; of a split every row is decoded and counted.")
+]
 Reconnect = Annotated[bool, typer.Option("--accept-reconnect", help="Connections of the application must reconnect.")]
 Triggers = Annotated[bool, typer.Option("--accept-triggers", help="The table's own triggers fire.")]
+View = Annotated[bool, typer.Option("--accept-view", help="A view will stand where the split table stood.")]
+Columns = Annotated[bool, typer.Option("--accept-columns", help="Columns that payload leaves out will be gone.")]
 Slow = Annotated[bool, typer.Option("--accept-slow", help="The backfill takes longer than plan thinks fit.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question of the plan with yes.")]
 
@@ -38,6 +42,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     accept_reconnect: Reconnect = False,
     accept_triggers: Triggers = False,
     accept_slow: Slow = False,
+    accept_view: View = False,
+    accept_columns: Columns = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -46,13 +52,15 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "--accept-reconnect": accept_reconnect,
         "--accept-triggers": accept_triggers,
         "--accept-slow": accept_slow,
+        "--accept-view": accept_view,
+        "--accept-columns": accept_columns,
         "--yes": yes,
     }
     with opened(file, batch_rows=batch_rows) as app:
         if dry_run:
             from limosa.cli.plan import show_plan
 
-            show_plan(app, file, json=json)
+            show_plan(app, file, json=json, rehearse=True)
             return
         proofs = _run(app, frozenset(flag for flag, wanted in given.items() if wanted), limit=limit, json=json)
         if any(proof.verdict == "different" for proof in proofs):
@@ -91,4 +99,6 @@ def _say_what_is_next(app: App, out: Console) -> None:
         return
     fill = record.shape == "fill"
     onward = "limosa finish takes the triggers away" if fill else "limosa cutover makes these vectors the application's"
+    if record.shape == "split":
+        onward = "limosa cutover puts a view over the new tables in the old one's place"
     out.print(f"next      {onward}; limosa rollback goes back", soft_wrap=True)

@@ -35,10 +35,13 @@ def _migration(raw: Mapping[str, object], *, name: str, text: str) -> Migration:
     from limosa.config.build import build
     from limosa.config.problems import problems_of, report
     from limosa.config.schema import File
+    from limosa.config.split import SplitFile, build_split, is_split
 
     plain = _plain_table(raw)
     problems = problems_of(plain)
     if not problems:
+        if is_split(plain):
+            return build_split(SplitFile.model_validate(plain))
         return build(File.model_validate(plain))
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "\n".join(f"  {line}" for line in report(problems, lines_of(text)))

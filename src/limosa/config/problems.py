@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from limosa.config.lines import Path
 from limosa.config.rules import broken_rules
 from limosa.config.schema import LATER, SECTIONS, File
+from limosa.config.split import SPLIT_SECTIONS, SplitFile, broken_split_rules, is_split
 
 __all__ = ["Problem", "problems_of", "report"]
 
@@ -26,6 +27,10 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (date, "a date"),
     (time, "a time"),
 )
+
+
+Sections = Mapping[tuple[str, ...], type[BaseModel]]
+"""The sections of a file by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,15 @@ class Problem:
 
 def problems_of(raw: Mapping[str, object]) -> list[Problem]:
     """Everything that is wrong with a file's mapping; empty where it can be used."""
+    split = is_split(raw)
+    sections = SPLIT_SECTIONS if split else SECTIONS
     found: list[Problem] = []
     try:
-        File.model_validate(raw)
+        (SplitFile if split else File).model_validate(raw)
     except ValidationError as exc:
-        found = [_problem(error) for error in exc.errors(include_url=False)]
-    found += [Problem(path, said, of_section=path in SECTIONS) for path, said in broken_rules(raw)]
-    return found
+        found = [_problem(error, sections) for error in exc.errors(include_url=False)]
+    broken = broken_split_rules(raw) if split else broken_rules(raw)
+    return found + [Problem(path, said, of_section=path in sections) for path, said in broken]
 
 
 def report(problems: Iterable[Problem], lines: Mapping[Path, int]) -> list[str]:
@@ -81,28 +88,28 @@ def _sentence(line: int | None, problem: Problem) -> str:
     return f"{where}: {problem.said}" if where else problem.said
 
 
-def _problem(error: ErrorDetails) -> Problem:
+def _problem(error: ErrorDetails, sections: Sections) -> Problem:
     path = error["loc"]
     names = tuple(part for part in path if isinstance(part, str))
     if error["type"] == "extra_forbidden":
-        return Problem(path, _unknown(names[:-1], names[-1]))
+        return Problem(path, _unknown(names[:-1], names[-1], sections))
     if error["type"] == "value_error":
         return Problem(path, str(error["ctx"]["error"]))
-    needed = SECTIONS[names[:-1]].model_fields[names[-1]].description
+    needed = sections[names[:-1]].model_fields[names[-1]].description
     if error["type"] == "missing":
         return Problem(path, f"it is missing; needed is {needed}.")
-    given = _described(error["input"], silent=names in SECTIONS or not _SILENT.isdisjoint(names))
+    given = _described(error["input"], silent=names in sections or not _SILENT.isdisjoint(names))
     return Problem(path, f"{given} was given; needed is {needed}.")
 
 
-def _unknown(section: tuple[str, ...], key: str) -> str:
+def _unknown(section: tuple[str, ...], key: str, sections: Sections) -> str:
     later = LATER.get(section, {}).get(key)
     if later is not None:
         return f"it belongs to {later}, which is not available yet."
-    elsewhere = [other for other, model in SECTIONS.items() if key in model.model_fields]
+    elsewhere = [other for other, model in sections.items() if key in model.model_fields]
     if elsewhere:
         return f"unknown key here; it belongs {' or '.join(_section_title(other) for other in elsewhere)}."
-    known = list(SECTIONS[section].model_fields)
+    known = list(sections[section].model_fields)
     near = difflib.get_close_matches(key.lower(), known, n=1)
     return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known are {', '.join(known)}."
 

@@ -13,11 +13,16 @@ __all__ = [
     "LATER",
     "SECTIONS",
     "BackfillSection",
+    "Column",
+    "Columns",
     "File",
+    "Filled",
     "IndexSection",
     "MatchSection",
+    "Section",
     "SourceSection",
     "SpaceSection",
+    "Store",
     "TargetSection",
 ]
 
@@ -50,11 +55,13 @@ _QUERY = "a SELECT that gives the key columns and a column text"
 _WHERE = "a condition in the store's language"
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A section: only known keys, of exactly the right type; values are not shown in errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-class SpaceSection(_Section):
+class SpaceSection(Section):
     """``[source.space]`` and ``[target.space]``: what makes vectors comparable, and who embeds."""
 
     provider: Annotated[Filled, Field(description='the name of an embedder, e.g. "openai"')]
@@ -78,7 +85,7 @@ class SpaceSection(_Section):
     ] = 60.0
 
 
-class SourceSection(_Section):
+class SourceSection(Section):
     """``[source]``: where the vectors and the texts are now."""
 
     store: Annotated[Store, Field(description=_STORE)]
@@ -92,7 +99,7 @@ class SourceSection(_Section):
     space: Annotated[SpaceSection, Field(description="a section [source.space]")]
 
 
-class IndexSection(_Section):
+class IndexSection(Section):
     """``[target.index]``: the index to build; bounds are those of pgvector's own build parameters."""
 
     kind: Annotated[Literal["hnsw", "ivfflat"], Field(description='"hnsw" or "ivfflat"')] = "hnsw"
@@ -103,7 +110,7 @@ class IndexSection(_Section):
     lists: Annotated[int | None, Field(ge=1, le=32_768, description="a whole number from 1 to 32768")] = None
 
 
-class MatchSection(_Section):
+class MatchSection(Section):
     """``[target.match]``: the match function that the application calls."""
 
     function: Annotated[Column, Field(description="the name of a function")]
@@ -111,7 +118,7 @@ class MatchSection(_Section):
     filter: Annotated[Column | None, Field(description="the name of a jsonb column")] = None
 
 
-class TargetSection(_Section):
+class TargetSection(Section):
     """``[target]``: where the vectors will be; keys of the place left out are as in ``[source]``."""
 
     layout: Annotated[str, AfterValidator(values.layout), Field(description='"column"')] = "column"
@@ -133,7 +140,7 @@ class TargetSection(_Section):
 SoakDays = Annotated[int | None, Field(ge=0, le=3650, description="a whole number of days from 0 to 3650")]
 
 
-class BackfillSection(_Section):
+class BackfillSection(Section):
     """``[backfill]``: how the rows are filled."""
 
     batch_rows: Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 128
@@ -149,7 +156,7 @@ class BackfillSection(_Section):
     soak_days: SoakDays = None
 
 
-class File(_Section):
+class File(Section):
     """The top of the file."""
 
     name: Annotated[
@@ -177,13 +184,11 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
 LATER: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("source",): {
         "collection": "reading a collection",
-        "dimension": "splitting a table by dimension",
         "payload": "copying a payload",
     },
     ("target",): {
         "collection": "writing a collection",
         "columns": "copying a payload into columns",
-        "dimensions": "splitting a table by dimension",
     },
 }
 """Keys that belong to shapes which are not available yet, and what they would do."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+from limosa.control.schema import as_json, as_key, run
 from limosa.errors import Fenced
 from limosa.model.batch import Key
 from limosa.model.chunk import Claim, Outcomes
-from limosa.ports.named import named_sql
 from limosa.ports.tx import Begin, Tx
 
 __all__ = ["LEASE_S", "ChunkLedger", "Cut"]
 
 LEASE_S = 60
 """Length of a lease: twice the longest answer a provider should need; a heartbeat renews it."""
-
-_SQL = named_sql("limosa.control", "chunks")
 
 
 class Cut(Protocol):
@@ -44,6 +41,9 @@ class ChunkLedger:
         self._ids = {"migration": migration, "owner": owner, "lease_s": LEASE_S, "direction": direction}
         self._cut = cut
 
+    def _run(self, tx: Tx, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        return run(tx, "chunks", name, params)
+
     def claim(self) -> Claim | None:
         """A chunk that nobody works on, cut now if need be; None when none is free and none is left to cut."""
         while True:
@@ -54,12 +54,12 @@ class ChunkLedger:
     def claim_follow(self) -> Claim | None:
         """The right to follow the change table; None while another process has it."""
         with self._begin() as tx:
-            tx.execute(_SQL["add_follow"], self._ids)
+            self._run(tx, "add_follow", self._ids)
         return self._claim(follows=True)
 
     def _claim(self, *, follows: bool) -> Claim | None:
         with self._begin() as tx:
-            rows = tx.execute(_SQL["claim"], {**self._ids, "follows": follows})
+            rows = self._run(tx, "claim", {**self._ids, "follows": follows})
         if not rows:
             return None
         number, fence, lower, upper, cursor, epoch = rows[0]
@@ -67,21 +67,21 @@ class ChunkLedger:
             id=number,
             fence=fence,
             epoch=epoch,
-            lower=_key(lower),
-            upper=_key(upper),
-            cursor=_key(cursor),
+            lower=as_key(lower),
+            upper=as_key(upper),
+            cursor=as_key(cursor),
             follows=follows,
         )
 
     def _cut_next(self) -> bool:
         with self._begin() as tx:
-            frontier, top, chunk_rows = tx.execute(_SQL["frontier"], self._ids)[0]
+            frontier, top, chunk_rows = self._run(tx, "frontier", self._ids)[0]
             if top is None or frontier == top:
                 return False
-            edge = self._cut(_key(frontier), tuple(top), rows=chunk_rows)
+            edge = self._cut(as_key(frontier), as_key(top) or (), rows=chunk_rows)
             upper = list(edge) if edge is not None else top
-            tx.execute(_SQL["add"], {**self._ids, "lower": frontier, "upper": upper})
-            tx.execute(_SQL["advance"], {**self._ids, "frontier": upper})
+            self._run(tx, "add", {**self._ids, "lower": frontier, "upper": upper})
+            self._run(tx, "advance", {**self._ids, "frontier": upper})
         return True
 
     def fence(self, claim: Claim, tx: Tx) -> None:
@@ -91,13 +91,14 @@ class ChunkLedger:
             Fenced: the chunk is no longer this claim's.
         """
         params = {**self._ids, "chunk": claim.id, "fence": claim.fence}
-        if not tx.execute(_SQL["fence"], params):
+        if not self._run(tx, "fence", params):
             raise Fenced(f"Chunk {claim.id} was taken over by another worker.", do="Nothing of this batch was written.")
 
     def settle(self, claim: Claim, outcomes: Outcomes, tx: Tx) -> None:
         """Writes down what became of a batch, in the transaction that wrote it."""
-        tx.execute(
-            _SQL["settle"],
+        self._run(
+            tx,
+            "settle",
             {
                 "chunk": claim.id,
                 "cursor": list(outcomes.cursor) if outcomes.cursor else None,
@@ -111,43 +112,39 @@ class ChunkLedger:
         )
         for kind, rows in (("skipped", outcomes.skipped), ("dead", outcomes.dead)):
             if rows:
-                listed = json.dumps([{"key": key, "reason": reason} for key, reason in rows])
-                tx.execute(_SQL["except"], {**self._ids, "kind": kind, "rows": listed})
+                listed = as_json([{"key": key, "reason": reason} for key, reason in rows])
+                self._run(tx, "except", {**self._ids, "kind": kind, "rows": listed})
         cleared = [*outcomes.done, *outcomes.gone]
         if cleared and claim.follows:
             # A first pass meets every key once, so only the follower can find an older exception.
-            tx.execute(_SQL["forgive"], {**self._ids, "keys": json.dumps(cleared)})
+            self._run(tx, "forgive", {**self._ids, "keys": as_json(cleared)})
 
     def touch(self, keys: Sequence[Key], tx: Tx) -> None:
         """Lists keys that a rollback has to put right."""
         if keys:
-            tx.execute(_SQL["touch"], {**self._ids, "keys": json.dumps(keys)})
+            self._run(tx, "touch", {**self._ids, "keys": as_json(keys)})
 
     def untouch(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes keys off that list."""
         if keys:
-            tx.execute(_SQL["untouch"], {**self._ids, "keys": json.dumps(keys)})
+            self._run(tx, "untouch", {**self._ids, "keys": as_json(keys)})
 
     def touched(self, limit: int, tx: Tx) -> list[Key]:
         """Some keys that a rollback has to put right."""
-        return [tuple(key) for (key,) in tx.execute(_SQL["touched"], {**self._ids, "limit": limit})]
+        return [as_key(key) or () for (key,) in self._run(tx, "touched", {**self._ids, "limit": limit})]
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Gives chunks back at once instead of letting their leases run out."""
         with self._begin() as tx:
             for claim in claims:
-                tx.execute(_SQL["release"], {"chunk": claim.id, "fence": claim.fence})
+                self._run(tx, "release", {"chunk": claim.id, "fence": claim.fence})
 
     def renew(self) -> None:
         """Renews every lease of this process; called by its heartbeat."""
         with self._begin() as tx:
-            tx.execute(_SQL["renew"], self._ids)
+            self._run(tx, "renew", self._ids)
 
     def spent_usd(self) -> float:
         """What the migration has cost until now, by all workers."""
-        with self._begin() as tx:
-            return float(tx.execute(_SQL["spent"], self._ids)[0][1])
-
-
-def _key(value: Sequence[str] | None) -> Key | None:
-    return None if value is None else tuple(value)
+        with self._begin(snapshot=True) as tx:
+            return float(self._run(tx, "spent", self._ids)[0][1])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from limosa.control.schema import schema
+from limosa.control.schema import as_key, run, schema
 from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
@@ -15,13 +15,9 @@ from limosa.model.operation import Operation, Step
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
 from limosa.model.space import Space
-from limosa.ports.named import named_sql
 from limosa.ports.tx import Begin, Tx
 
 __all__ = ["Record", "Records", "claim_values", "space_values"]
-
-_SQL = named_sql("limosa.control", "migrations")
-_CHUNKS = named_sql("limosa.control", "chunks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +68,8 @@ class Records:
 
     def _ready(self) -> bool:
         """Whether the ledger's tables are there."""
-        with self.begin() as tx:
-            return bool(tx.execute(_SQL["exists"])[0][0])
+        with self.begin(snapshot=True) as tx:
+            return bool(_run(tx, "exists", {})[0][0])
 
     def prepare(self) -> None:
         """Makes the ledger's tables where they are missing; safe to call again."""
@@ -81,8 +77,8 @@ class Records:
             return
         with self.begin() as tx:
             # Two processes that start at once would both try to make the schema.
-            tx.execute("SELECT pg_advisory_xact_lock(hashtext('limosa.schema'))")
-            for statement in schema():
+            _run(tx, "one_at_a_time", {})
+            for statement in schema(tx.dialect):
                 tx.execute(statement)
 
     def hold(self, migration: Migration, plan: Plan, place: str) -> None:
@@ -93,25 +89,25 @@ class Records:
         """
         params = claim_values(migration, plan, place)
         with self.begin() as tx:
-            tx.execute("SELECT pg_advisory_xact_lock(hashtext('limosa.hold'))")
-            for other, name in tx.execute(_SQL["holder"], params):
+            _run(tx, "one_at_a_time", {})
+            for other, name in _run(tx, "holder", params):
                 if other != self.id:
                     raise Refused(
                         f"The migration {name!r} ({other}) already works on {place}.",
                         needed="One migration at a time for one vector column.",
                         do="Finish it or roll it back first, with its own file.",
                     )
-            tx.execute(_SQL["hold"], params)
-            tx.execute(_SQL["revive"], params)
+            _run(tx, "hold", params)
+            _run(tx, "revive", params)
             for space in (migration.source.space, migration.target.space):
-                tx.execute(_SQL["know_space"], space_values(space))
+                _run(tx, "know_space", space_values(space))
 
     def get(self) -> Record | None:
         """Where the migration stands; None where nothing is known of it."""
         if not self._ready():
             return None
-        with self.begin() as tx:
-            rows = tx.execute(_SQL["get"], {"id": self.id})
+        with self.begin(snapshot=True) as tx:
+            rows = _run(tx, "get", {"id": self.id})
         return _record(rows[0]) if rows else None
 
     def set_step(self, step: Step) -> None:
@@ -133,19 +129,19 @@ class Records:
     def raise_epoch(self, step: Step, tx: Tx) -> None:
         """Notes a switch, in its own transaction, and fences every worker off; locks the migration's row."""
         self._do("raise_epoch", tx, step=step)
-        tx.execute(_CHUNKS["take_fences"], {"migration": self.id})
+        run(tx, "chunks", "take_fences", {"migration": self.id})
 
     def retire(self, step: Step) -> None:
         """Gives the place up and sweeps what is only needed while the migration lives; history stays as events."""
         with self.begin() as tx:
             for name in ("chunks", "exceptions", "changes", "touched", "operations"):
-                tx.execute(_SQL[f"sweep_{name}"], {"id": self.id})
+                _run(tx, f"sweep_{name}", {"id": self.id})
             self._do("retire", tx, step=step)
 
     def states(self) -> dict[str, str]:
         """Operation id to ``intended``, ``done`` or ``undone``."""
-        with self.begin() as tx:
-            return dict(tx.execute(_SQL["operations"], {"id": self.id}))
+        with self.begin(snapshot=True) as tx:
+            return dict(_run(tx, "operations", {"id": self.id}))
 
     def note(self, operation: Operation, position: int, state: str, tx: Tx | None = None) -> None:
         """Notes an operation's state: ``intended`` before it is done, ``done`` or ``undone`` after."""
@@ -160,10 +156,14 @@ class Records:
 
     def _do(self, name: str, tx: Tx | None, **params: object) -> None:
         if tx is not None:
-            tx.execute(_SQL[name], self._ids(**params))
+            _run(tx, name, self._ids(**params))
             return
         with self.begin() as own:
-            own.execute(_SQL[name], self._ids(**params))
+            _run(own, name, self._ids(**params))
+
+
+def _run(tx: Tx, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    return run(tx, "migrations", name, params)
 
 
 def claim_values(migration: Migration, plan: Plan, place: str) -> dict[str, str]:
@@ -195,9 +195,9 @@ def _record(row: tuple[Any, ...]) -> Record:
         operations=tuple(_operation(item) for item in json.loads(plan)["operations"]),
         step=step,
         direction=direction,
-        active=active,
+        active=bool(active),
         epoch=epoch,
-        top=tuple(top) if top else None,
+        top=as_key(top),
         at_expand=at_expand,
         proofs=tuple(Proof(**item) for item in json.loads(proofs or "[]")),
         chunk_rows=chunk_rows,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from limosa.control.schema import as_key, run
 from limosa.model.batch import Key
-from limosa.ports.named import named_sql
-from limosa.ports.tx import Begin
+from limosa.ports.tx import Begin, Tx
 
 __all__ = ["DeadLetter", "Exceptions", "Reports", "Tally"]
-
-_SQL = named_sql("limosa.control", "migrations")
-_CHUNKS = named_sql("limosa.control", "chunks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,46 +68,62 @@ class Reports:
 
     def rival(self, place: str) -> str | None:
         """The name of another migration that works on a place; None where there is none."""
-        with self.begin() as tx:
-            if not tx.execute(_SQL["exists"])[0][0]:
+        with self.begin(snapshot=True) as tx:
+            if not self._run(tx, "exists")[0][0]:
                 return None
-            found = tx.execute(_SQL["holder"], {"place": place})
+            found = self._run(tx, "holder", place=place)
         return next((f"{name} ({number})" for number, name in found if number != self.id), None)
 
     def edges(self) -> list[Key]:
         """Upper edges of the chunks that were cut until now, in key order."""
-        with self.begin() as tx:
-            return [tuple(upper) for _, upper, _, _ in tx.execute(_CHUNKS["ranges"], {"migration": self.id})]
+        with self.begin(snapshot=True) as tx:
+            return [as_key(upper) or () for _, upper, _, _ in run(tx, "chunks", "ranges", {"migration": self.id})]
+
+    def chunks(self) -> dict[int, tuple[Key | None, Key]]:
+        """Number of every chunk, with its lower edge (exclusive) and its upper one."""
+        with self.begin(snapshot=True) as tx:
+            found = run(tx, "chunks", "numbers", {"migration": self.id})
+        return {int(number): (as_key(lower), as_key(upper) or ()) for number, lower, upper in found}
 
     def events(self, limit: int = 20) -> list[tuple[datetime, str, str]]:
         """The newest events first: time, kind, detail."""
-        with self.begin() as tx:
-            return [(at, kind, detail) for at, kind, detail in tx.execute(_SQL["events"], self._ids(limit=limit))]
+        with self.begin(snapshot=True) as tx:
+            return [(_at(at), kind, detail) for at, kind, detail in self._run(tx, "events", limit=limit)]
 
     def tally(self) -> Tally:
         """Counts over all chunks, and the changes that are outstanding."""
-        with self.begin() as tx:
-            row = tx.execute(_SQL["tally"], self._ids())[0]
-            changes = tx.execute(_SQL["changes_outstanding"], self._ids())[0][0]
+        with self.begin(snapshot=True) as tx:
+            row = self._run(tx, "tally")[0]
+            changes = self._run(tx, "changes_outstanding")[0][0]
         names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers", "processes")
         values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
         return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes)
 
     def exceptions(self) -> list[Exceptions]:
         """Skipped and dead keys by reason."""
-        with self.begin() as tx:
-            rows = tx.execute(_SQL["exceptions"], self._ids())
-        return [Exceptions(kind, why, count, tuple(tuple(k) for k in keys)) for kind, why, count, keys in rows]
+        with self.begin(snapshot=True) as tx:
+            rows = self._run(tx, "exceptions")
+        return [Exceptions(kind, why, count, _keys(keys)) for kind, why, count, keys in rows]
 
     def dead_letters(self) -> list[DeadLetter]:
         """Every key that could not be embedded or stored."""
-        with self.begin() as tx:
-            return [DeadLetter(tuple(key), why, at) for key, why, at in tx.execute(_SQL["dead_letters"], self._ids())]
+        with self.begin(snapshot=True) as tx:
+            return [DeadLetter(as_key(key) or (), why, _at(at)) for key, why, at in self._run(tx, "dead_letters")]
 
     def retry(self) -> int:
         """Queues all dead letters again; how many there were."""
         with self.begin() as tx:
-            return len(tx.execute(_SQL["retry"], self._ids()))
+            return len(self._run(tx, "retry"))
 
-    def _ids(self, **more: object) -> dict[str, object]:
-        return {"id": self.id, **more}
+    def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
+        return run(tx, "migrations", name, {"id": self.id, **more})
+
+
+def _at(value: datetime | float) -> datetime:
+    """A time as the database keeps it: its own type, or seconds since 1970."""
+    return value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
+
+
+def _keys(value: Any) -> tuple[Key, ...]:
+    """Keys as the database keeps a list of them: an array of arrays, or JSON."""
+    return tuple(as_key(key) or () for key in (json.loads(value) if isinstance(value, str) else value))

@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from limosa.control.records import claim_values, space_values
-from limosa.control.schema import schema
+from limosa.control.schema import schema, statements
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.model.plan import Plan
-from limosa.ports.named import named_sql
 from limosa.ports.script import State
 
 __all__ = ["PlanScript"]
 
-_SQL = named_sql("limosa.control", "migrations")
-_CHUNKS = named_sql("limosa.control", "chunks")
+_SQL = statements("postgres", "migrations")
+_CHUNKS = statements("postgres", "chunks")
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -34,8 +33,8 @@ class PlanScript:
         values = claim_values(self.migration, self.plan, self.place)
         spaces = [space_values(space) for space in (self.migration.source.space, self.migration.target.space)]
         return (
-            *schema(),
-            "SELECT pg_advisory_xact_lock(hashtext('limosa.hold'))",
+            *schema("postgres"),
+            self._filled("one_at_a_time", {}),
             self._filled("hold", values),
             self._filled("revive", values),
             *(self._filled("know_space", space) for space in spaces),

@@ -20,7 +20,7 @@ Vectors = NDArray[np.float32]
 Kind = Literal["document", "query"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """One row as it was read.
 
@@ -29,12 +29,18 @@ class Row:
         text: what is to be embedded; None where the row has none.
         version: what the store needs to see that the row is still the one that was read.
         filled: a vector of the target space stands already.
+        vector: the row's own vector, shape (d,), where vectors are carried; None where it has none.
+        fault: why that vector cannot be carried; empty where it can.
+        raw: what the store read it from; for the store alone.
     """
 
     key: Key
     text: str | None
     version: tuple[str, ...]
     filled: bool = False
+    vector: Vectors | None = None
+    fault: str = ""
+    raw: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,14 @@ from typing import Literal
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
 
-__all__ = ["Backfill", "Index", "Match", "Migration", "Shape", "Side"]
+__all__ = ["CARRIED", "Backfill", "Index", "Match", "Migration", "OnStart", "Shape", "Side", "Split"]
 
-Shape = Literal["upgrade", "fill"]
+Shape = Literal["upgrade", "fill", "split"]
+
+OnStart = Literal["migrate", "warn", "refuse"]
+
+CARRIED = Space(provider="", model="as stored", dimensions=0)
+"""The space of vectors that are carried as they are: each row knows its own, and nothing is embedded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +79,54 @@ class Backfill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One table whose rows go to one table for each dimension.
+
+    Attributes:
+        table: the targets' name, with ``{dimension}`` in it; ``{dimension}`` is ``other`` for the rest.
+        dimensions: those that get a table of their own, ascending; their vectors' lengths are checked.
+        vectors: columns of the source that hold a vector, as a float32 blob or as JSON text; where
+            several stand in a row they must agree.
+        vector: column of the targets that holds the float32 blob.
+        dimension: column of the source that says the length; None where there is none.
+        model: column that is counted by; None where there is none.
+        payload: columns that travel along; None for every other column.
+        keep: the source's vector columns travel along too, verbatim.
+        indexes: columns of ordinary indexes on every target.
+        index: options of the native vector index, such as ``metric=cosine``; None for no index.
+    """
+
+    table: str
+    dimensions: tuple[int, ...]
+    vectors: tuple[str, ...]
+    vector: str
+    dimension: str | None = None
+    model: str | None = None
+    payload: tuple[str, ...] | None = None
+    keep: bool = True
+    indexes: tuple[tuple[str, ...], ...] = ()
+    index: tuple[str, ...] | None = None
+
+    def target(self, dimension: int | None) -> str:
+        """Name of the table for a dimension; None for all others."""
+        known = dimension if dimension in self.dimensions else "other"
+        return self.table.replace("{dimension}", str(known))
+
+    @property
+    def targets(self) -> tuple[tuple[str, int | None], ...]:
+        """Every target table with its dimension; the one without comes last."""
+        return (*((self.target(d), d) for d in self.dimensions), (self.target(None), None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One job: source, target, and how to get there."""
+    """One job: source, target, and how to get there.
+
+    Attributes:
+        split: set for a split only; then ``source`` and ``target`` are the same side.
+        backup: ``none``, ``table``, ``database``, or empty for what the store does best.
+        on_start: what ``limosa.ensure`` does where there is something to do.
+    """
 
     name: str
     source: Side
@@ -85,10 +136,18 @@ class Migration:
     match: Match | None
     backfill: Backfill
     soak_days: int = 7
+    split: Split | None = None
+    backup: str = ""
+    on_start: OnStart = "warn"
 
     @property
     def shape(self) -> Shape:
-        """``fill`` where the space stays and only missing vectors are made, else ``upgrade``."""
+        """What the file asks for.
+
+        ``split``: a table becomes several. ``fill``: the space stays and missing vectors are made.
+        """
+        if self.split is not None:
+            return "split"
         return "fill" if self.source.space.fingerprint == self.target.space.fingerprint else "upgrade"
 
     @property
@@ -96,6 +155,8 @@ class Migration:
         """Sixteen hexadecimal digits over what is to be done: not over pace, money, or who answers where."""
         sides = [(side.place, side.space.fingerprint) for side in (self.source, self.target)]
         text = repr((self.name, sides, self.layout, self.index, self.match))
+        if self.split is not None:
+            text += repr(self.split)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -106,5 +167,6 @@ class Migration:
         the ledger exists. The store's URL is left out: the ledger lies in that store.
         """
         place = self.target.place
-        text = "\x1f".join([self.name, place.table, place.vector, self.target.space.fingerprint])
+        aim = self.split.table if self.split is not None else self.target.space.fingerprint
+        text = "\x1f".join([self.name, place.table, place.vector, aim])
         return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -31,7 +31,7 @@ class Operation:
         busy: a query that answers true while some session still carries the operation out; it is
             waited for instead of done again.
         clear: statements that remove what an attempt that died has left half made.
-        lines: notes for a person that reads a script.
+        file: the store makes a copy of itself there; ``do`` is empty then, as no statement does it.
     """
 
     id: str
@@ -46,3 +46,4 @@ class Operation:
     settings: tuple[tuple[str, str], ...] = ()
     busy: str = ""
     clear: tuple[str, ...] = ()
+    file: str = ""

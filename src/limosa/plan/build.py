@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
-from limosa.model.plan import Plan
+from limosa.model.plan import Check, Plan
 from limosa.plan.estimates import estimates, slow_checks
 from limosa.plan.models import new_model_checks, old_model_checks, sent_checks, space_checks
 from limosa.plan.money import bill, budget_checks
@@ -35,6 +35,8 @@ def build_plan(
         embedder: opens the embedder of ``source`` or ``target``; what it raises becomes a check.
         locked: the operations of a migration that has begun; they stay what they were.
     """
+    if migration.shape == "split":
+        return _plan(migration, facts, locked, list(facts.checks), dict(facts.sizes))
     most = min(PROBE_ROWS, migration.backfill.batch_rows)
     new = probe(lambda: embedder("target"), facts.texts, most=most)
     checks = [*facts.checks, *new_model_checks(migration, new)]
@@ -56,6 +58,16 @@ def build_plan(
     if new.embedder is not None:
         checks += budget_checks(migration, cost)
     checks += sent_checks(migration, new.embedder) + slow_checks(estimated)
+    return _plan(migration, facts, locked, checks, estimated)
+
+
+def _plan(
+    migration: Migration,
+    facts: Facts,
+    locked: tuple[Operation, ...],
+    checks: list[Check],
+    estimated: dict[str, object],
+) -> Plan:
     order = ("refused", "accept", "note", "ok")
     return Plan(
         migration=migration.id,

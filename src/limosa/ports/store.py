@@ -12,13 +12,14 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.capture import Capture
+from limosa.ports.carried import Carried
 from limosa.ports.evidence import Evidence
 from limosa.ports.search import OldOrNew, Search
 from limosa.ports.source import Source
 from limosa.ports.target import Target
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store"]
+__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store", "Witness"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,29 @@ class Ends:
     target: Target
 
 
+class Witness(Protocol):
+    """What a store can say of a migration's vectors, under the names of one epoch; changes nothing."""
+
+    def classify(self, after: Key | None, upper: Key | None, tx: Tx) -> dict[str, int]:
+        """Rows of the filter in (after, upper] by class, as the snapshot of ``tx`` has it.
+
+        The classes are done, skipped, dead, pending and lost.
+        """
+        ...
+
+    def search(self, side: OldOrNew) -> Search | None:
+        """Searches the vectors of a side; None where their column is not there, or sides are not searched alone."""
+        ...
+
+    def evidence(self, side: OldOrNew) -> Evidence | None:
+        """What can be said of the vectors of a side; None as above."""
+        ...
+
+    def carried(self) -> Carried | None:
+        """What can be said of rows that were carried; None where vectors were made."""
+        ...
+
+
 class Store(Protocol):
     """One store opened for one migration."""
 
@@ -154,19 +178,8 @@ class Store(Protocol):
         """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""
         ...
 
-    def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
-        """Rows of the filter in (after, upper] by class, as the snapshot of ``tx`` has it.
-
-        The classes are done, skipped, dead, pending and lost.
-        """
-        ...
-
-    def search(self, epoch: int, *, side: OldOrNew) -> Search | None:
-        """Searches the vectors of a side under the names of an epoch; None where their column is not there."""
-        ...
-
-    def evidence(self, epoch: int, *, side: OldOrNew) -> Evidence | None:
-        """What can be said of the vectors of a side; None where their column is not there."""
+    def witness(self, epoch: int) -> Witness:
+        """What can be said of the vectors under the names of an epoch."""
         ...
 
     def alive(self) -> int:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from limosa.model.batch import Key, Row, Vectors, Written
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Target"]
+__all__ = ["Part", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a target: the keys in (after, upper], or one table; the other fields are None.
+
+    Attributes:
+        after: None for the beginning.
+    """
+
+    after: Key | None = None
+    upper: Key | None = None
+    table: str | None = None
 
 
 class Target(Protocol):
@@ -32,6 +46,14 @@ class Target(Protocol):
 
     def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
         """Locks the rows of these keys that nobody else has locked, and reads them as they are now."""
+        ...
+
+    def withdraw(self, part: Part, tx: Tx) -> int:
+        """Takes a part of what was written away and queues its keys; how many there were.
+
+        Raises:
+            Refused: the layout knows no such part.
+        """
         ...
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:

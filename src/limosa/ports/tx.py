@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-__all__ = ["Begin", "Tx"]
+__all__ = ["Begin", "Dialect", "Tx"]
+
+Dialect = Literal["postgres", "sqlite"]
+"""The SQL that a database speaks; the ledger has its statements in each."""
 
 
 class Tx(Protocol):
@@ -15,6 +18,11 @@ class Tx(Protocol):
     @property
     def home(self) -> str:
         """Names the database: two transactions of one home see the same tables."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL that the database speaks."""
         ...
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from limosa.backfill.embedding import Patience
 from limosa.backfill.follow import drain
+from limosa.backfill.pace import Stride
+from limosa.backfill.verdicts import Embedding, carry
 from limosa.backfill.worker import Bench, fill_chunk
 from limosa.control.ledger import ChunkLedger
 from limosa.engines.threads import Crew
@@ -13,25 +16,66 @@ from limosa.errors import Fenced, Transient
 from limosa.model.chunk import Claim
 from limosa.steps.voyage import Voyage
 
-__all__ = ["backfill", "bench_for", "catch_up"]
+__all__ = ["backfill", "bench_for", "catch_up", "workers_of"]
 
 LOOK_S = 0.2
 """How often chunks that other processes work on are looked at."""
 
+CARRIERS = 2
+"""Workers where vectors are carried: one reads and decodes while the other writes."""
 
-def bench_for(voyage: Voyage, ledger: ChunkLedger, *, side: str = "target", limit: int | None = None) -> Bench:
+
+def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None) -> Bench:
     """What the workers of this process share."""
-    embedder = voyage.embedder(side)
-    price = embedder.price
+    most = None if limit is None else voyage.meter.read().rows + limit
+    make = _carrying if voyage.migration.shape == "split" else _embedding
+    return make(voyage, ledger, most)
+
+
+def workers_of(voyage: Voyage) -> int:
+    """How many threads of one process are worth having."""
+    return CARRIERS if voyage.migration.shape == "split" else voyage.embedder("target").limits.concurrency
+
+
+def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
+    rows = voyage.migration.backfill.batch_rows
     return Bench(
         store=voyage.store,
         ledger=ledger,
-        embedder=embedder,
-        batch_rows=voyage.migration.backfill.batch_rows,
-        fill=voyage.migration.shape == "fill",
-        budget_usd=voyage.migration.backfill.budget_usd,
-        limit=None if limit is None else voyage.meter.read().rows + limit,
-        usd_per_token=price.usd_per_million_tokens / 1e6 if price is not None else 0.0,
+        judge=carry,
+        batch_rows=rows,
+        stride=Stride(rows, timed=False),
+        threads=workers_of(voyage),
+        touches="never",
+        apart=True,
+        limit=limit,
+        meter=voyage.meter,
+        stop=voyage.stop,
+    )
+
+
+def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
+    embedder, settings = voyage.embedder("target"), voyage.migration.backfill
+    usd_per_token = embedder.price.usd_per_million_tokens / 1e6 if embedder.price is not None else 0.0
+    fill = voyage.migration.shape == "fill"
+    rows = min(settings.batch_rows, embedder.limits.batch)
+    return Bench(
+        store=voyage.store,
+        ledger=ledger,
+        judge=Embedding(
+            embedder=embedder,
+            ledger=ledger,
+            fill=fill,
+            budget_usd=settings.budget_usd,
+            usd_per_token=usd_per_token,
+            patience=Patience(stop=voyage.stop),
+        ),
+        batch_rows=rows,
+        stride=Stride(rows),
+        threads=workers_of(voyage),
+        touches="always" if fill else "switched",
+        limit=limit,
+        usd_per_token=usd_per_token,
         meter=voyage.meter,
         stop=voyage.stop,
     )
@@ -50,7 +94,7 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
     bench = bench_for(voyage, ledger, limit=limit)
     crew = Crew(ledger, lambda claim: fill_chunk(bench, claim), lambda claim: drain(bench, claim), bench.stop)
     while True:
-        crew.run(bench.embedder.limits.concurrency)
+        crew.run(bench.threads)
         if bench.stop.is_set():
             if limit is None or bench.meter.read().rows < limit:
                 voyage.heed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from limosa.control.records import Record
+from limosa.steps.backfill import workers_of
 from limosa.steps.voyage import Voyage, carry_out
 
 __all__ = ["CHUNK_ROWS", "expand"]
@@ -31,7 +32,7 @@ def expand(voyage: Voyage) -> None:
 def _note_top(voyage: Voyage, record: Record) -> None:
     source = voyage.store.ends(record.epoch).source
     rows = source.count()
-    workers = voyage.embedder("target").limits.concurrency
+    workers = workers_of(voyage)
     share = -(-rows // (workers * CHUNKS_A_WORKER))
     chunk_rows = max(voyage.migration.backfill.batch_rows, min(CHUNK_ROWS, share))
     voyage.records.set_top(source.top(), at_expand=rows, chunk_rows=chunk_rows)

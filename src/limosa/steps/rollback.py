@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from limosa.backfill.embedding import embed_rows
-from limosa.backfill.worker import Bench, blank
+from limosa.backfill.embedding import Patience, embed_rows
+from limosa.backfill.pace import Stride
+from limosa.backfill.verdicts import blank
 from limosa.control.ledger import ChunkLedger
+from limosa.control.records import Record
 from limosa.errors import Refused, Transient
 from limosa.model.batch import Key, Row, Vectors
 from limosa.model.chunk import Claim
 from limosa.model.operation import STEPS, Operation
+from limosa.ports.embedder import Embedder
 from limosa.ports.store import Ends
-from limosa.steps.backfill import bench_for
+from limosa.ports.target import Part
 from limosa.steps.cutover import MOST_TRIES, TRIES, switch
 from limosa.steps.voyage import Voyage, take_back
 
-__all__ = ["rollback"]
+__all__ = ["rollback", "rollback_part"]
 
 
 def rollback(voyage: Voyage) -> list[tuple[Key, str]]:
@@ -34,6 +38,34 @@ def rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         return _rollback(voyage)
 
 
+def rollback_part(voyage: Voyage, *, chunk: int | None = None, table: str | None = None) -> int:
+    """Takes one chunk, or one target table, back; how many rows that were. ``run`` carries them again.
+
+    Rows that are taken back are pending: until then whoever reads the view reads them from the source.
+
+    Raises:
+        Refused: there is no such chunk or table, or the migration is finished.
+    """
+    with voyage.store.runner.alone():
+        record = voyage.record()
+        if record.step == "finish" or voyage.finishing():
+            raise Refused(f"The migration {record.name!r} is finished, or finish has begun; nothing can be taken back.")
+        part = Part(table=table) if chunk is None else _range(voyage, chunk)
+        with voyage.store.begin() as tx:
+            count = voyage.store.ends(record.epoch).target.withdraw(part, tx)
+        voyage.records.tell("rollback", f"{count} rows of {f'chunk {chunk}' if chunk is not None else table}")
+        return count
+
+
+def _range(voyage: Voyage, chunk: int) -> Part:
+    chunks = voyage.reports.chunks()
+    if chunk not in chunks:
+        known = f"{min(chunks)} to {max(chunks)}" if chunks else "none yet"
+        raise Refused(f"There is no chunk {chunk}.", needed=f"One of the migration's chunks: {known}.")
+    after, upper = chunks[chunk]
+    return Part(after=after, upper=upper)
+
+
 def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     record = voyage.record()
     if record.step == "finish" or voyage.finishing():
@@ -43,14 +75,16 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         )
     voyage.records.turn_back()
     left: list[tuple[Key, str]] = []
-    if record.switched:
+    if record.shape == "split":
+        _restore_name(voyage, record)
+    elif record.switched:
         left = _switch_back(voyage)
     elif record.shape == "fill":
         _empty_filled(voyage)
     elif {name for name, state in voyage.records.states().items() if state == "undone"} == {"switch"}:
         # An earlier call died right after it had switched back: what was outstanding then is still noted.
         ledger = voyage.ledger(direction="back")
-        left = list(_restore_touched(voyage, ledger, bench_for(voyage, ledger, side="source")).items())
+        left = list(_restore_touched(voyage, ledger, _desk(voyage)).items())
     for step in reversed(STEPS):
         take_back(voyage, step, leave=("switch",))
     voyage.records.tell("rollback", f"{len(left)} rows without an old vector")
@@ -58,17 +92,48 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     return left
 
 
+@dataclass(slots=True)
+class _Desk:
+    """Who embeds with the old model, how patiently, and how many rows at once."""
+
+    embedder: Embedder
+    patience: Patience
+    batch_rows: int
+    stride: Stride
+
+
+def _desk(voyage: Voyage) -> _Desk:
+    embedder = voyage.embedder("source")
+    rows = min(voyage.migration.backfill.batch_rows, embedder.limits.batch)
+    return _Desk(embedder, Patience(stop=voyage.stop), rows, Stride(rows))
+
+
+def _restore_name(voyage: Voyage, record: Record) -> None:
+    """A split: the old table was written all the while, so that only its name has to come back."""
+    if not record.switched:
+        return
+    operation = next(each for each in record.operations if each.id == "switch")
+    position = record.operations.index(operation)
+    switch(
+        voyage,
+        operation,
+        lambda tx: voyage.records.note(operation, position, "undone", tx),
+        proceed=lambda tx: True,
+        undo=True,
+    )
+
+
 def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
     ledger = voyage.ledger(direction="back")
-    bench = bench_for(voyage, ledger, side="source")
+    desk = _desk(voyage)
     operation = next(each for each in voyage.record().operations if each.id == "switch")
     left: dict[Key, str] = {}
     for number in range(MOST_TRIES):
-        left.update(_restore_touched(voyage, ledger, bench))
+        left.update(_restore_touched(voyage, ledger, desk))
         most = 0 if number < TRIES else voyage.migration.backfill.max_pending
         if _switched_back(voyage, operation, most):
             # What was still outstanding then is restored under the names that hold now.
-            left.update(_restore_touched(voyage, ledger, bench))
+            left.update(_restore_touched(voyage, ledger, desk))
             return list(left.items())
     raise Transient(
         f"The application changes rows faster than they are restored ({MOST_TRIES} tries).",
@@ -87,7 +152,7 @@ def _switched_back(voyage: Voyage, operation: Operation, most: int) -> bool:
     )
 
 
-def _restore_touched(voyage: Voyage, ledger: ChunkLedger, bench: Bench) -> dict[Key, str]:
+def _restore_touched(voyage: Voyage, ledger: ChunkLedger, desk: _Desk) -> dict[Key, str]:
     """Old vectors for every row that changed since the switch, until none is left."""
     claim = ledger.claim_follow()
     if claim is None:
@@ -96,35 +161,35 @@ def _restore_touched(voyage: Voyage, ledger: ChunkLedger, bench: Bench) -> dict[
     left: dict[Key, str] = {}
     try:
         while True:
-            changes = voyage.store.capture.take(bench.batch_rows)
+            changes = voyage.store.capture.take(desk.batch_rows)
             with voyage.store.begin() as tx:
                 ledger.fence(claim, tx)
                 ledger.touch(list({change.key for change in changes}), tx)
                 voyage.store.capture.settle([change.id for change in changes], tx)
-                keys = ledger.touched(bench.batch_rows, tx)
+                keys = ledger.touched(desk.batch_rows, tx)
             if not keys:
                 return left
-            left.update(_restore(bench, ledger, claim, ends, keys))
+            left.update(_restore(desk, ledger, claim, ends, keys))
     finally:
         ledger.release([claim])
 
 
-def _restore(bench: Bench, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: Sequence[Key]) -> dict[Key, str]:
+def _restore(desk: _Desk, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: Sequence[Key]) -> dict[Key, str]:
     """One batch: embedded with the old model, or NULL and listed where that no longer answers."""
     rows = ends.source.reread(keys)
     missing = {row.key: why for row in rows if (why := blank(row.text)) is not None}
     wanted = [row for row in rows if row.key not in missing]
     good: list[Row] = []
-    vectors: Vectors = np.zeros((0, bench.embedder.space.dimensions), dtype=np.float32)
+    vectors: Vectors = np.zeros((0, desk.embedder.space.dimensions), dtype=np.float32)
     if wanted:
         try:
-            answer = embed_rows(bench.embedder, wanted, bench.patience)
+            answer = embed_rows(desk.embedder, wanted, desk.patience)
             good, vectors = [wanted[i] for i in answer.good], answer.vectors
             missing.update({wanted[i].key: why for i, why in answer.dead})
         except Refused as error:
             missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
     written = {row.key for row in good}
-    _store(bench, ledger, claim, ends, (good, vectors), missing)
+    _store(desk, ledger, claim, ends, (good, vectors), missing)
     with ends.target.begin() as tx:
         ledger.fence(claim, tx)
         ends.target.erase(list(missing), tx)
@@ -133,7 +198,7 @@ def _restore(bench: Bench, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: 
 
 
 def _store(
-    bench: Bench,
+    desk: _Desk,
     ledger: ChunkLedger,
     claim: Claim,
     ends: Ends,
@@ -144,7 +209,7 @@ def _store(
     rows, vectors = filled
     at = 0
     while at < len(rows):
-        size = bench.stride.rows
+        size = desk.stride.rows
         part = rows[at : at + size]
         started = time.monotonic()
         with ends.target.begin() as tx:
@@ -153,7 +218,7 @@ def _store(
             missing.update({part[i].key: why for i, why in written.rejected})
             moved = set(written.moved)
             ledger.untouch([row.key for i, row in enumerate(part) if i not in moved], tx)
-        bench.stride.took(len(part), time.monotonic() - started)
+        desk.stride.took(len(part), time.monotonic() - started)
         at += size
 
 

@@ -60,7 +60,7 @@ def open_side(voyage: Voyage, side: OldOrNew) -> Search | str:
     record = voyage.records.get()
     if voyage.migration.shape == "fill" and side == "old":
         return "a fill keeps its space: the new side is the same column"
-    found = voyage.store.search(record.epoch if record is not None else 0, side=side)
+    found = voyage.store.witness(record.epoch if record is not None else 0).search(side)
     if found is not None:
         return found
     if side == "new":

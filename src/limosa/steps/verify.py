@@ -18,6 +18,7 @@ from limosa.ports.evidence import Evidence, IndexUse
 from limosa.ports.search import OldOrNew, Search, Stored
 from limosa.steps.voyage import Voyage
 from limosa.verify.canary import Again, canary_size, prove_canary
+from limosa.verify.carried import prove_carried
 from limosa.verify.conservation import count, prove_conservation
 from limosa.verify.index import prove_index
 from limosa.verify.match import CALLS, Caller, prove_match
@@ -66,8 +67,14 @@ def conserve(voyage: Voyage) -> Conservation:
 def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
     classes = conserve(voyage) if record.active else None
     conservation = prove_conservation(classes) if classes is not None else _kept(record)
-    search = voyage.store.search(record.epoch, side="new")
-    evidence = voyage.store.evidence(record.epoch, side="new")
+    carried = voyage.store.witness(record.epoch).carried()
+    if carried is not None:
+        if not record.active:
+            return [conservation]
+        built = STEPS.index(record.step) >= STEPS.index("index")
+        return [conservation, *prove_carried(carried, built=built)]
+    search = voyage.store.witness(record.epoch).search("new")
+    evidence = voyage.store.witness(record.epoch).evidence("new")
     if search is None or evidence is None:
         return [conservation]
     view = _View(voyage=voyage, record=record, search=search, evidence=evidence)
@@ -150,7 +157,7 @@ def _callers(view: _View) -> list[Caller]:
     front: OldOrNew = "new" if record.switched else "old"
     callers: list[Caller] = []
     for side in sides:
-        search, evidence = store.search(record.epoch, side=side), store.evidence(record.epoch, side=side)
+        search, evidence = store.witness(record.epoch).search(side), store.witness(record.epoch).evidence(side)
         if search is None or evidence is None:
             continue
         caller = Caller(side=side, dimensions=sizes[side], evidence=evidence, sample=search.sample(CALLS), named=alike)

@@ -26,7 +26,7 @@ def count(store: Store, epoch: int, edges: Sequence[Key], *, at_expand: int | No
     totals = dict.fromkeys(("done", "skipped", "dead", "pending", "lost"), 0)
     for after, upper in pairwise(bounds):
         with store.begin(snapshot=True) as tx:
-            for name, rows in store.classify(after, upper, tx, epoch=epoch).items():
+            for name, rows in store.witness(epoch).classify(after, upper, tx).items():
                 totals[name] += rows
     return Conservation(rows=sum(totals.values()), at_expand=at_expand, **totals)
 

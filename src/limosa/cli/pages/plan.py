@@ -13,7 +13,8 @@ from limosa.cli.options import with_file
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from limosa.model.migration import Migration
+    from limosa.model.migration import Migration, Split
+    from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
 
 __all__ = ["print_plan"]
@@ -32,19 +33,14 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
         file: the migration's file, for commands that the page names.
     """
     console.print(f"{plan.name}: {plan.shape}, plan {plan.hash}. Nothing has been changed.", style="bold")
-    source, target = migration.source, migration.target
     console.print()
-    print_line(console, "table", target.place.table)
-    print_line(console, "column", f"{target.place.vector}, layout {migration.layout}")
-    if target.place.where:
-        print_line(console, "rows", f"where {target.place.where}")
-    if plan.shape != "fill":
-        print_line(console, "from", source.space.title)
-    print_line(console, "to", target.space.title)
-    print_line(console, "texts", _texts(migration))
+    if migration.split is not None:
+        _split(console, migration.split, migration.source.place)
+    else:
+        _spaces(console, plan, migration)
     _figures(console, "Rows", plan.counts)
     _figures(console, "Estimates", plan.estimates)
-    _figures(console, "Facts", plan.facts)
+    _rehearsed(console, plan.facts)
     _checks(console, plan, file)
     print_heading(console, "What run, cutover and finish do")
     step = ""
@@ -53,6 +49,26 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
         print_line(console, operation.step if operation.step != step else "", operation.title + lock)
         step = operation.step
     console.print()
+
+
+def _split(console: Console, split: Split, place: Place) -> None:
+    print_line(console, "table", place.table)
+    print_line(console, "vectors", " and ".join(split.vectors))
+    if place.where:
+        print_line(console, "rows", f"where {place.where}")
+    print_line(console, "to", ", ".join(name for name, _ in split.targets))
+
+
+def _spaces(console: Console, plan: Plan, migration: Migration) -> None:
+    source, target = migration.source, migration.target
+    print_line(console, "table", target.place.table)
+    print_line(console, "column", f"{target.place.vector}, layout {migration.layout}")
+    if target.place.where:
+        print_line(console, "rows", f"where {target.place.where}")
+    if plan.shape != "fill":
+        print_line(console, "from", source.space.title)
+    print_line(console, "to", target.space.title)
+    print_line(console, "texts", _texts(migration))
 
 
 def _texts(migration: Migration) -> str:
@@ -72,6 +88,15 @@ def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> N
     width = min(30, max(len(name) for name, _ in lines) + 2)
     for name, said in lines:
         print_line(console, name, said, width=width)
+
+
+def _rehearsed(console: Console, facts: Mapping[str, object]) -> None:
+    if not facts:
+        return
+    print_heading(console, "Every row read and decoded")
+    width = max(len(name) for name in facts) + 2
+    for name, value in facts.items():
+        print_line(console, name, f"{value:,}", width=width)
 
 
 def _checks(console: Console, plan: Plan, file: Path) -> None:

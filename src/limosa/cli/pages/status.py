@@ -62,9 +62,19 @@ def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: Pa
         console.print("\n" + with_file("limosa retry FILE queues the dead rows again.", file), soft_wrap=True)
 
 
+_SPLIT = {
+    "verified": "Verified; the application still reads and writes the old table.",
+    "switched": "A view over the new tables stands in the old table's place; the old table is kept and written to.",
+    "finished": "The migration is finished; the view reads and writes the new tables alone.",
+}
+"""What a state means where a table becomes several."""
+
+
 def _said(status: Status) -> str:
     if status.state == "running":
         return f"After {status.step}; {status.processes} at work."
+    if status.shape == "split" and status.state in _SPLIT:
+        return _SPLIT[status.state]
     return {
         "not begun": "The migration has not begun.",
         "stopped": f"After {status.step}; nobody is working on it.",
@@ -79,6 +89,8 @@ def _said(status: Status) -> str:
 
 def _next(status: Status) -> str:
     switch = "finish" if status.shape == "fill" else "cutover"
+    if status.shape == "split" and status.state == "switched":
+        return "limosa finish FILE ends it, for good; limosa rollback FILE goes back"
     return {
         "running": "limosa run FILE on another machine works beside it",
         "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",

@@ -13,6 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from limosa.errors import LimosaError, Refused, Transient
+from limosa.ports.tx import Dialect
 
 __all__ = ["Binary", "Database", "PostgresTx", "translated"]
 
@@ -90,6 +91,11 @@ class PostgresTx:
     def home(self) -> str:
         """Names the database."""
         return self._home
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL that the database speaks."""
+        return "postgres"
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows that a statement answers; parameters are ``%(name)s``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -12,6 +12,7 @@ import psycopg
 from limosa.errors import Transient
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.ports.carried import Carried
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
 from limosa.ports.tx import Begin, Tx
@@ -28,7 +29,7 @@ from limosa.stores.postgres.scope import scope_of
 from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
 from limosa.stores.postgres.writer import RowTarget
 
-__all__ = ["PostgresStore", "open_store"]
+__all__ = ["PostgresStore", "PostgresWitness", "open_store"]
 
 CAPABILITIES = Capabilities(
     transactions=True,
@@ -107,37 +108,9 @@ class PostgresStore:
         )
         return Ends(source, target)
 
-    def classify(self, after: Key | None, upper: Key | None, tx: Tx, *, epoch: int) -> dict[str, int]:
-        """Rows of the filter in (after, upper] by class, in the snapshot of ``tx``."""
-        assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and classify belong together
-        return classify(self.scope, after, upper, tx, column=self.scope.new(epoch))
-
-    def search(self, epoch: int, *, side: OldOrNew) -> ColumnSearch | None:
-        """Searches the vectors of a side under the names of an epoch; None where their column is not there."""
-        scope, index = self.scope, self.migration.index
-        name = scope.old(epoch) if side == "old" else scope.new(epoch)
-        with self.database.begin() as tx:
-            column = vector_column(
-                tx, scope, name, dimensions=scope.old_dimensions if side == "old" else scope.new_dimensions
-            )
-        if column is None:
-            return None
-        return ColumnSearch(
-            database=self.database,
-            scope=scope,
-            column=column,
-            metric=index.metric if index is not None else "cosine",
-            iterative=iterates(self.table.server.extension),
-        )
-
-    def evidence(self, epoch: int, *, side: OldOrNew) -> ColumnEvidence | None:
-        """What can be said of the vectors of a side; None where their column is not there."""
-        search = self.search(epoch, side=side)
-        if search is None:
-            return None
-        with self.database.begin() as tx:
-            function = match_function(tx, self.migration, self.table, self.scope)
-        return ColumnEvidence(search=search, side=side, function=function)
+    def witness(self, epoch: int) -> PostgresWitness:
+        """What can be said of the vectors under the names of an epoch."""
+        return PostgresWitness(self, epoch)
 
     def alive(self) -> int:
         """Registers this process as a worker by an advisory lock, which ends when the process does."""
@@ -155,6 +128,51 @@ class PostgresStore:
                 self._life.close()
                 self._life = None
         self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresWitness:
+    """What Postgres says of a migration's vectors, under the names of one epoch."""
+
+    store: PostgresStore
+    epoch: int
+
+    def classify(self, after: Key | None, upper: Key | None, tx: Tx) -> dict[str, int]:
+        """Rows of the filter in (after, upper] by class, in the snapshot of ``tx``."""
+        assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and classify belong together
+        scope = self.store.scope
+        return classify(scope, after, upper, tx, column=scope.new(self.epoch))
+
+    def search(self, side: OldOrNew) -> ColumnSearch | None:
+        """Searches the vectors of a side; None where their column is not there."""
+        store, scope, index = self.store, self.store.scope, self.store.migration.index
+        name = scope.old(self.epoch) if side == "old" else scope.new(self.epoch)
+        with store.database.begin() as tx:
+            column = vector_column(
+                tx, scope, name, dimensions=scope.old_dimensions if side == "old" else scope.new_dimensions
+            )
+        if column is None:
+            return None
+        return ColumnSearch(
+            database=store.database,
+            scope=scope,
+            column=column,
+            metric=index.metric if index is not None else "cosine",
+            iterative=iterates(store.table.server.extension),
+        )
+
+    def evidence(self, side: OldOrNew) -> ColumnEvidence | None:
+        """What can be said of the vectors of a side; None where their column is not there."""
+        search = self.search(side)
+        if search is None:
+            return None
+        with self.store.database.begin() as tx:
+            function = match_function(tx, self.store.migration, self.store.table, self.store.scope)
+        return ColumnEvidence(search=search, side=side, function=function)
+
+    def carried(self) -> Carried | None:
+        """None: vectors stand in a column of their own rows."""
+        return None
 
 
 def open_store(url: str, migration: Migration) -> PostgresStore:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
+from limosa.errors import Refused
 from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.postgres.codec import array_of_vectors
 from limosa.stores.postgres.database import PostgresTx, translated
@@ -56,6 +58,14 @@ class RowTarget:
         written = self._write(list(range(len(rows))), rows, vectors, tx)
         tx.raw("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on")
         return written
+
+    def withdraw(self, part: Part, tx: Tx) -> int:
+        """Refused: the vectors of a column go as a whole."""
+        raise Refused(
+            "A part of a column is not taken back by itself.",
+            needed="A rollback of the whole migration.",
+            do="limosa rollback FILE without --chunk or --table.",
+        )
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Sets the vectors of these keys to NULL."""

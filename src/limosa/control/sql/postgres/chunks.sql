@@ -51,6 +51,9 @@ UPDATE limosa.migration SET frontier = %(frontier)s::text[] WHERE id = %(migrati
 -- name: ranges
 SELECT lower, upper, cursor, state FROM limosa.chunk WHERE migration = %(migration)s AND NOT follows ORDER BY id;
 
+-- name: numbers
+SELECT id, lower, upper FROM limosa.chunk WHERE migration = %(migration)s AND NOT follows ORDER BY id;
+
 -- name: take_fences
 -- Before a switch: nobody who works now may write after it.
 UPDATE limosa.chunk SET fence = fence + 1, lease_until = NULL, owner = NULL WHERE migration = %(migration)s;

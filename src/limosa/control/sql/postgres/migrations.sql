@@ -4,6 +4,10 @@ SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = 'limosa' AND c.relname = 'migration'
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
 
+-- name: one_at_a_time
+-- Two processes that begin at once wait for each other here.
+SELECT pg_advisory_xact_lock(hashtext('limosa.hold'));
+
 -- name: hold
 INSERT INTO limosa.migration (id, name, place, shape, job, plan_hash, plan)
 VALUES (%(id)s, %(name)s, %(place)s, %(shape)s, %(job)s, %(plan_hash)s, %(plan)s::jsonb)

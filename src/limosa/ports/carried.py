@@ -1,0 +1,95 @@
+"""Carried: what a store can say of rows that were carried to tables of their own, for verify to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from limosa.model.batch import Key
+
+__all__ = ["BuiltIndex", "Carried", "Compared", "Routed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Source rows held against their targets, value by value and bit by bit.
+
+    Attributes:
+        last: the last key that was looked at; None at the end of the table.
+        rows: source rows of the filter; of them ``waiting`` are covered by a change or not read yet,
+            ``excepted`` are listed as dead or skipped.
+        equal: vector and payload are the source's own.
+        vectors, payloads: the vector, or only the payload, is another.
+        missing: no target holds the row.
+        examples: at most three keys of the last three kinds.
+    """
+
+    last: Key | None
+    rows: int = 0
+    waiting: int = 0
+    excepted: int = 0
+    equal: int = 0
+    vectors: int = 0
+    payloads: int = 0
+    missing: int = 0
+    examples: tuple[Key, ...] = ()
+
+    @property
+    def bad(self) -> int:
+        """Rows that are not what they were."""
+        return self.vectors + self.payloads + self.missing
+
+    def __add__(self, other: Compared) -> Compared:
+        names = ("rows", "waiting", "excepted", "equal", "vectors", "payloads", "missing")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Compared(last=other.last, **sums, examples=(*self.examples, *other.examples)[:3])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """What the target tables hold.
+
+    Attributes:
+        tables: rows by table; models: rows by table and model.
+        twice: keys that stand in two tables; astray: rows whose vector has another length than their
+            table; strangers: rows without a source row, for which no change waits.
+        empty: rows without a vector.
+    """
+
+    tables: dict[str, int]
+    models: dict[str, dict[str, int]]
+    twice: Sequence[Key] = ()
+    astray: Sequence[Key] = ()
+    strangers: Sequence[Key] = ()
+    empty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIndex:
+    """One index that was asked for: how many vectors it holds, and how many it should; None for an ordinary one."""
+
+    name: str
+    stands: bool
+    holds: int | None = None
+    wanted: int | None = None
+
+
+class Carried(Protocol):
+    """What can be said of carried rows; changes nothing."""
+
+    def compare(self, after: Key | None, limit: int) -> Compared:
+        """The next source rows in key order, each held against its target, in one snapshot."""
+        ...
+
+    def routed(self) -> Routed:
+        """The target tables, in one snapshot."""
+        ...
+
+    def indexes(self) -> list[BuiltIndex]:
+        """Every index that was asked for."""
+        ...
+
+    def view(self, after: Key | None, limit: int) -> Compared | None:
+        """The next rows of the old table, held against what the view answers; None while there is no view."""
+        ...

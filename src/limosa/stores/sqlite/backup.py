@@ -1,0 +1,82 @@
+"""The backup: a copy of the whole file by SQLite's own means, or of the table, checked before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from limosa.errors import Refused
+from limosa.model.operation import Operation
+from limosa.stores.sqlite.database import Database
+from limosa.stores.sqlite.names import literal, quoted
+from limosa.stores.sqlite.scope import Scope
+
+__all__ = ["backup_operation", "take_backup"]
+
+
+def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation | None:
+    """How a backup is made; empty ``wanted`` stands for the file where there is one, else the table.
+
+    Raises:
+        Refused: the whole database is wanted and is no file.
+    """
+    path = database.engine.path
+    kind = wanted or ("database" if path is not None else "table")
+    if kind == "none":
+        return None
+    if kind == "table":
+        copy = f"{scope.table}_backup"
+        return Operation(
+            id="backup",
+            step="expand",
+            title=f"Copy {scope.table} to {copy}",
+            do=(f"CREATE TABLE {quoted(copy)} AS SELECT * FROM {quoted(scope.table)}",),
+            undo=(f"DROP TABLE IF EXISTS {quoted(copy)}",),
+            probe=f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = {literal(copy)})",
+        )
+    if path is None:
+        raise Refused(
+            "A server's database cannot be copied as a file.",
+            needed='backup = "table" or "none".',
+            do="The host's own snapshots are another way.",
+        )
+    target = f"{path}.limosa-{scope.id}"
+    return Operation(
+        id="backup",
+        step="expand",
+        title=f"Copy {path.name} to {Path(target).name}",
+        do=(),
+        transactional=False,
+        file=target,
+    )
+
+
+def take_backup(database: Database, file: str) -> None:
+    """A copy of one instant, without stopping anybody; it appears under its name only when it was checked.
+
+    Raises:
+        Refused: the copy is not what it was made of.
+    """
+    partial = Path(f"{file}.partial")
+    partial.unlink(missing_ok=True)
+    with database.session(write=True) as connection:
+        before = connection.execute("SELECT count(*) FROM sqlite_master")
+        connection.script(f"VACUUM INTO {literal(str(partial))}")
+    copy = database.engine.beside(partial).connect(write=False)
+    try:
+        said = [str(row[0]) for row in copy.execute("PRAGMA integrity_check")]
+        # libSQL writes this table of its own in another order than it declares; so it says of every copy.
+        said = [line for line in said if "libsql_vector_meta_shadow" not in line] or ["ok"]
+        after = copy.execute("SELECT count(*) FROM sqlite_master")
+    finally:
+        copy.close()
+    if said != ["ok"] or after != before:
+        partial.unlink(missing_ok=True)
+        raise Refused(
+            f"The backup is not what it was made of: {said[0]}.",
+            needed="A database that passes its own integrity_check.",
+            do="PRAGMA integrity_check on the database itself shows whether it is damaged.",
+        )
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(file)

@@ -1,0 +1,136 @@
+"""One database of SQLite's family: connections, transactions, and patience with other writers."""
+
+from __future__ import annotations
+
+import json
+import queue
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from limosa.errors import LimosaError, Transient
+from limosa.ports.tx import Dialect
+from limosa.stores.sqlite.engine import Busy, Connection, Engine, Value
+
+__all__ = ["PATIENCE_S", "Database", "SqliteTx"]
+
+PATIENCE_S = 180.0
+"""How long another writer is waited for before a step gives up: three times the longest lock that was asked for."""
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+class SqliteTx:
+    """One open transaction on one connection."""
+
+    def __init__(self, connection: Connection, home: str) -> None:
+        self.connection = connection
+        self._home = home
+
+    @property
+    def home(self) -> str:
+        """Names the database."""
+        return self._home
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL that the database speaks."""
+        return "sqlite"
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows that a statement answers; parameters are ``%(name)s``, lists go as JSON."""
+        values: list[Value] = []
+
+        def place(found: re.Match[str]) -> str:
+            values.append(_value((params or {})[found[1]]))
+            return "?"
+
+        return self.connection.execute(_PARAMETER.sub(place, sql), values)
+
+    def raw(self, sql: str, *params: Value) -> list[tuple[Any, ...]]:
+        """Like ``execute`` with ``?``: for statements into which names were composed."""
+        return self.connection.execute(sql, params)
+
+
+class Database:
+    """Connections to one database; each thread takes one for the length of a transaction.
+
+    Threads of this process queue for the one place of a writer here, so that they do not meet in
+    SQLite, where whoever comes second sleeps and asks again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.title = engine.title
+        self._idle: dict[bool, queue.LifoQueue[Connection]] = {True: queue.LifoQueue(), False: queue.LifoQueue()}
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def session(self, *, write: bool) -> Iterator[Connection]:
+        """A connection; one that failed is closed and not used again."""
+        try:
+            connection = self._idle[write].get_nowait()
+        except queue.Empty:
+            connection = self.engine.connect(write=write)
+        try:
+            yield connection
+        except BaseException:
+            with suppress(Exception):
+                connection.close()
+            raise
+        self._idle[write].put(connection)
+
+    @contextmanager
+    def begin(self, *, snapshot: bool = False) -> Iterator[SqliteTx]:
+        """A transaction; with ``snapshot`` it only reads and sees one instant throughout."""
+        if snapshot:
+            with self.session(write=False) as connection:
+                connection.execute("BEGIN")
+                yield SqliteTx(connection, self.title)
+                connection.execute("ROLLBACK")
+            return
+        with self._turn, self.session(write=True) as connection:
+            _patiently(connection, "BEGIN IMMEDIATE")
+            try:
+                yield SqliteTx(connection, self.title)
+            except BaseException:
+                with suppress(LimosaError):
+                    connection.execute("ROLLBACK")
+                raise
+            # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
+            _patiently(connection, "COMMIT")
+
+    def close(self) -> None:
+        """Closes the idle connections; safe to call again."""
+        for idle in self._idle.values():
+            with suppress(queue.Empty):
+                while True:
+                    idle.get_nowait().close()
+
+
+def _patiently(connection: Connection, statement: str) -> None:
+    started, pause_s = time.monotonic(), 0.01
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except Busy as error:
+            if time.monotonic() - started > PATIENCE_S:
+                raise Transient(
+                    f"{error.what} It was waited for, {PATIENCE_S:.0f} s long.",
+                    do="Find the connection that holds the lock, then repeat the command.",
+                ) from error
+        time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spread, not secrecy
+        pause_s = min(1.0, pause_s * 2)
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, list | tuple):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value  # type: ignore[no-any-return]

@@ -1,0 +1,189 @@
+"""What can be said of a split before anything is touched: refusals, questions, counts, sizes, and the way through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from limosa.model.migration import Migration
+from limosa.model.plan import Check
+from limosa.ports.store import Facts
+from limosa.stores.sqlite.backup import backup_operation
+from limosa.stores.sqlite.catalogue import Table, names_of
+from limosa.stores.sqlite.database import Database, SqliteTx
+from limosa.stores.sqlite.layouts.dimension_tables import operations
+from limosa.stores.sqlite.names import mentions, quoted
+from limosa.stores.sqlite.scope import Scope
+
+__all__ = ["inspect"]
+
+SAMPLE = 1000
+"""Rows from which sizes are taken: at 1536 dimensions as JSON text about 20 MB are read."""
+
+
+def inspect(database: Database, migration: Migration, scope: Scope, table: Table) -> Facts:
+    """What can be said of the place; changes nothing."""
+    with database.begin(snapshot=True) as tx:
+        checks = [*_key_checks(scope, table, tx), *_table_checks(scope, table, tx)]
+        counts = _counts(scope, tx)
+        sizes = _sizes(database, scope, counts["rows"], tx)
+    checks += _view_checks(scope, table)
+    if not counts["rows"]:
+        checks.append(Check(name="rows", verdict="note", said=f"{scope.table} is empty."))
+    backup = backup_operation(scope, database, migration.backup)
+    if backup is None:
+        checks.append(Check(name="backup", verdict="note", said="No backup is made: finish will keep the old table."))
+    return Facts(
+        checks=tuple(checks),
+        counts=counts,
+        sizes=sizes,
+        texts=(),
+        characters=0.0,
+        operations=operations(scope, table.dependents, backup),
+    )
+
+
+def _key_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
+    key, name = quoted(scope.key.name), scope.key.name
+    unique = table.primary == (name,) or any(
+        index.unique and not index.partial and index.columns == (name,) for index in table.indexes
+    )
+    if not unique:
+        yield Check(
+            name="key",
+            verdict="refused",
+            said=f"Nothing makes {name} unique in {table.name}.",
+            needed="A primary key or a unique index on it alone.",
+            do=f"CREATE UNIQUE INDEX {quoted(f'{table.name}_{name}')} ON {quoted(table.name)} ({key});",
+        )
+    wanted = "integer" if scope.key.integer else "text"
+    kinds = tx.raw(f"SELECT typeof({key}), count(*) FROM {quoted(table.name)} GROUP BY 1")
+    odd = [f"{count:,} {kind}" for kind, count in kinds if kind != wanted]
+    if odd:
+        yield Check(
+            name="key",
+            verdict="refused",
+            said=f"Keys in {name} are not all of type {wanted}: {', '.join(odd)}.",
+            needed="Every key of one type, and none NULL.",
+            do=f"SELECT * FROM {quoted(table.name)} WHERE typeof({key}) <> '{wanted}' shows them.",
+        )
+
+
+def _table_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
+    encoding = str(tx.raw("PRAGMA encoding")[0][0])
+    if encoding != "UTF-8":
+        yield Check(
+            name="encoding",
+            verdict="refused",
+            said=f"The database keeps texts as {encoding}.",
+            needed="UTF-8.",
+            do="Dump it and load the dump into a database that was made with PRAGMA encoding = 'UTF-8'.",
+        )
+    names = names_of(tx)
+    taken = [name for name in (*scope.targets, scope.old, scope.rest, scope.both) if name.lower() in names]
+    if taken:
+        yield Check(
+            name="targets",
+            verdict="refused",
+            said=f"There is something called {', '.join(taken)} already.",
+            needed="Names that are free: the tables are made by the migration.",
+            do="Rename or drop it, or choose another table in [target].",
+        )
+    if any(column.name == scope.split.vector for column in scope.columns):
+        vector = quoted(scope.split.vector)
+        found = tx.raw(f"SELECT count(*) FROM {quoted(table.name)} WHERE typeof({vector}) NOT IN ('blob', 'null')")[0][
+            0
+        ]
+        if found:
+            yield Check(
+                name="vector",
+                verdict="refused",
+                said=f"{found:,} rows hold something else than a blob in {scope.split.vector}.",
+                needed="Blobs or NULL: the targets hold blobs under that name, and old code is to read what it read.",
+                do="Give vector in [target] another name.",
+            )
+    if table.inbound:
+        yield Check(
+            name="foreign keys",
+            verdict="refused",
+            said=f"Foreign keys of {', '.join(table.inbound)} point at {table.name}.",
+            needed="None: cutover puts a view in the table's place, and a foreign key cannot point at a view.",
+            do="Make those tables again without the foreign key.",
+        )
+
+
+def _view_checks(scope: Scope, table: Table) -> Iterator[Check]:
+    recursive = [trigger.name for trigger in table.triggers if mentions(trigger.sql.partition("BEGIN")[2], table.name)]
+    if recursive:
+        yield Check(
+            name="triggers",
+            verdict="refused",
+            said=f"The bodies of {', '.join(recursive)} name {table.name} themselves.",
+            needed="Triggers that still work when a view stands in the table's place.",
+            do="Let them work on NEW and OLD alone, or drop them.",
+        )
+    unique = [index.name for index in table.indexes if index.unique and index.columns != (scope.key.name,)]
+    if unique:
+        yield Check(
+            name="unique",
+            verdict="note",
+            said=f"INSERT OR REPLACE that removes another row by {', '.join(unique)} is found by verify only.",
+            do="Delete the other row first.",
+        )
+    if scope.left_out:
+        yield Check(
+            name="columns",
+            verdict="accept",
+            said=f"{', '.join(scope.left_out)} do not travel: after finish the view answers NULL there.",
+            needed="Your word that nobody needs them.",
+            do="Name them in payload, or leave payload out, and all columns travel.",
+            flag="--accept-columns",
+        )
+    yield Check(
+        name="view",
+        verdict="accept",
+        said=(
+            f"From cutover on {table.name} is a view: INSERT ... ON CONFLICT DO UPDATE is refused, RETURNING answers"
+            " NULL, the count of changed rows is 0, there is no rowid."
+        ),
+        needed="Your word that no statement of the application's needs them.",
+        do="INSERT OR REPLACE, UPDATE and DELETE go on working.",
+        flag="--accept-view",
+    )
+
+
+def _counts(scope: Scope, tx: SqliteTx) -> dict[str, int]:
+    """Rows, and rows by what they say of their dimension and model; lengths are decoded by a dry run."""
+    split = scope.split
+    source, kept = quoted(scope.table), scope.filter("t")
+    counts = {"rows": int(tx.raw(f"SELECT count(*) FROM {source} AS t WHERE {kept}")[0][0])}
+    for title, name in (("dimension", split.dimension), ("model", split.model)):
+        if name is not None:
+            sql = (
+                f"SELECT t.{quoted(name)}, count(*) FROM {source} AS t WHERE {kept} GROUP BY 1 ORDER BY 2 DESC LIMIT 20"
+            )
+            for value, rows in tx.raw(sql):
+                counts[f"{title} {'NULL' if value is None else value}"] = int(rows)
+    outside = int(tx.raw(f"SELECT count(*) FROM {source} AS t WHERE NOT {kept}")[0][0]) if scope.where else 0
+    return {**counts, "outside": outside}
+
+
+def _sizes(database: Database, scope: Scope, rows: int, tx: SqliteTx) -> dict[str, object]:
+    names = [*(column.name for column in scope.carried)]
+    carried = " + ".join(f"coalesce(length(CAST({quoted(name)} AS BLOB)), 0)" for name in names)
+    text = " + ".join(
+        f"CASE typeof({quoted(n)}) WHEN 'text' THEN length({quoted(n)}) ELSE 0 END" for n in scope.split.vectors
+    )
+    found = tx.raw(
+        f"SELECT avg({carried}), avg({text}), count(*) FROM (SELECT * FROM {quoted(scope.table)} LIMIT {SAMPLE})"
+    )[0]
+    payload, texts = float(found[0] or 0), float(found[1] or 0)
+    pages, page = (int(tx.raw(f"PRAGMA {name}")[0][0]) for name in ("page_count", "page_size"))
+    # A JSON text spends about eleven bytes on a float32, the blob four.
+    vector = texts * 4 / 11 if texts else payload
+    file = database.engine.path
+    return {
+        "database_bytes": pages * page,
+        "added_bytes": int(rows * (payload + vector)),
+        "file": str(file.name) if file is not None else "",
+        "journal": str(tx.raw("PRAGMA journal_mode")[0][0]) if file is not None else "",
+    }

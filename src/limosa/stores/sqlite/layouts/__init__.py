@@ -1,0 +1,1 @@
+"""How vectors are laid out in SQLite: the operations of each layout."""

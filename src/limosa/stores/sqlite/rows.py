@@ -1,0 +1,131 @@
+"""Reading rows of a table in key order: keyset pagination, edges compared by the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from limosa.model.batch import Key, Row
+from limosa.stores.sqlite.carry import vector_of
+from limosa.stores.sqlite.database import Database, SqliteTx
+from limosa.stores.sqlite.engine import Value
+from limosa.stores.sqlite.names import quoted
+from limosa.stores.sqlite.scope import Scope
+
+__all__ = ["RowSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Reads the source under the name that it has in one epoch."""
+
+    database: Database
+    scope: Scope
+    table: str
+
+    def top(self) -> Key | None:
+        """The largest key now; None for an empty table."""
+        key = quoted(self.scope.key.name)
+        with self.database.begin(snapshot=True) as tx:
+            found = tx.raw(f"SELECT CAST({key} AS TEXT) FROM {quoted(self.table)} ORDER BY {key} DESC LIMIT 1")
+        return (str(found[0][0]),) if found else None
+
+    def count(self) -> int:
+        """How many rows satisfy the filter now."""
+        with self.database.begin(snapshot=True) as tx:
+            found = tx.raw(f"SELECT count(*) FROM {quoted(self.table)} AS t WHERE {self.scope.filter('t')}")
+        return int(found[0][0])
+
+    def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
+        """The edge that lies ``rows`` keys after ``after``, at most ``top``; None when fewer are left."""
+        key = quoted(self.scope.key.name)
+        inside, params = self.inside(after, top)
+        with self.database.begin(snapshot=True) as tx:
+            found = tx.raw(
+                f"SELECT CAST(t.{key} AS TEXT) FROM {quoted(self.table)} AS t WHERE {inside}"
+                f" ORDER BY t.{key} LIMIT 1 OFFSET {int(rows) - 1}",
+                *params,
+            )
+        return (str(found[0][0]),) if found else None
+
+    def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
+        """Rows of the filter in (after, upper], in key order, with their vectors."""
+        inside, params = self.inside(after, upper)
+        order = f"ORDER BY t.{quoted(self.scope.key.name)} LIMIT {int(limit)}"
+        with self.database.begin(snapshot=True) as tx:
+            version, found = (
+                self.version(tx),
+                self._select(tx, f"{inside} AND {self.scope.filter('t')} {order}", params),
+            )
+        return [self._row(values, version) for values in found]
+
+    def page(self, after: Key | None, limit: int, tx: SqliteTx) -> list[Row]:
+        """The next rows of the filter in key order, as this snapshot has them."""
+        inside, params = self.beyond(after)
+        order = f"ORDER BY t.{quoted(self.scope.key.name)} LIMIT {int(limit)}"
+        found = self._select(tx, f"{inside} AND {self.scope.filter('t')} {order}", params)
+        return [self._row(values, "") for values in found]
+
+    def beyond(self, after: Key | None) -> tuple[str, list[Value]]:
+        """A condition on ``t``: the key lies after this one."""
+        if after is None:
+            return "true", []
+        return f"t.{quoted(self.scope.key.name)} > ?", [self.scope.value(after)]
+
+    def reread(self, keys: Sequence[Key]) -> list[Row]:
+        """The rows of these keys that are in the filter now; missing ones are left out.
+
+        They are marked as ``filled``: targets may hold what they were before.
+        """
+        with self.database.begin(snapshot=True) as tx:
+            return self.reread_in(keys, tx)
+
+    def reread_in(self, keys: Sequence[Key], tx: SqliteTx) -> list[Row]:
+        """``reread`` in a transaction that is open already."""
+        if not keys:
+            return []
+        version = self.version(tx)
+        sent = f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {self.scope.filter('t')}"
+        found = self._select(tx, sent, [self._listed(keys)])
+        return [self._row(values, version, filled=True) for values in found]
+
+    def raw_vectors(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, tuple[Any, ...]]:
+        """What decides a row's vector, as it is now: to see whether a row is still the one that was read."""
+        sent = f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {self.scope.filter('t')}"
+        return {(str(values[0]),): values[1:] for values in self._select(tx, sent, [self._listed(keys)])}
+
+    def _listed(self, keys: Sequence[Key]) -> str:
+        return json.dumps([self.scope.value(key) for key in keys], ensure_ascii=False)
+
+    def _select(self, tx: SqliteTx, condition: str, params: Sequence[Value]) -> list[tuple[Any, ...]]:
+        split = self.scope.split
+        vectors = ", ".join(f"typeof(t.{quoted(n)}), CAST(t.{quoted(n)} AS BLOB)" for n in split.vectors)
+        dimension = f"t.{quoted(split.dimension)}" if split.dimension is not None else "NULL"
+        return tx.raw(
+            f"SELECT CAST(t.{quoted(self.scope.key.name)} AS TEXT), {dimension}, {vectors}"
+            f" FROM {quoted(self.table)} AS t WHERE {condition}",
+            *params,
+        )
+
+    def _row(self, values: tuple[Any, ...], version: str, *, filled: bool = False) -> Row:
+        parts = [(str(values[i]), values[i + 1]) for i in range(2, len(values), 2)]
+        vector, fault = vector_of(parts, values[1])
+        return Row((str(values[0]),), None, (version,), filled, vector, fault, values[1:])
+
+    def version(self, tx: SqliteTx) -> str:
+        """A number that stands still for as long as nobody writes to the source."""
+        # Ids of changes are never given twice: while this number stands, nobody wrote to the source.
+        if not tx.raw("SELECT 1 FROM sqlite_master WHERE name = 'limosa_change'"):
+            return ""
+        found = tx.raw("SELECT seq FROM sqlite_sequence WHERE name = 'limosa_change'")
+        return str(found[0][0]) if found else "0"
+
+    def inside(self, after: Key | None, upper: Key) -> tuple[str, list[Value]]:
+        """A condition on ``t``: the key lies in (after, upper]."""
+        key = f"t.{quoted(self.scope.key.name)}"
+        params: list[Value] = [self.scope.value(upper)]
+        if after is None:
+            return f"{key} <= ?", params
+        return f"{key} <= ? AND {key} > ?", [*params, self.scope.value(after)]

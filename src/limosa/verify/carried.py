@@ -1,0 +1,102 @@
+"""Carried: every row stands in exactly one target, the right one, with its own vector, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from limosa.model.batch import Key
+from limosa.model.proof import Proof
+from limosa.ports.carried import BuiltIndex, Carried, Compared, Routed
+
+__all__ = ["prove_carried"]
+
+PAGE_ROWS = 1000
+"""Rows compared in one snapshot, so that no snapshot lives long."""
+
+
+def prove_carried(carried: Carried, *, built: bool) -> list[Proof]:
+    """Every proof of a split.
+
+    Args:
+        built: the step index is complete.
+    """
+    proofs = [_bits(_whole(carried.compare)), _tables(carried.routed())]
+    indexes = carried.indexes()
+    if indexes:
+        proofs.append(_indexes(indexes, built=built))
+    if carried.view(None, 1) is not None:
+        proofs.append(_view(_whole(carried.view)))
+    return proofs
+
+
+def _whole(page: Callable[[Key | None, int], Compared | None]) -> Compared:
+    """Page after page, to the end of the table."""
+    total = Compared(last=None)
+    after: Key | None = None
+    while True:
+        found = page(after, PAGE_ROWS)
+        assert found is not None  # noqa: S101 - a view that is there stays there
+        total += found
+        if found.last is None:
+            return total
+        after = found.last
+
+
+def _counts(found: Compared) -> dict[str, object]:
+    names = ("rows", "equal", "waiting", "excepted", "vectors", "payloads", "missing")
+    return {**{name: getattr(found, name) for name in names}, "examples": [list(key) for key in found.examples]}
+
+
+def _listed(keys: object) -> str:
+    return ", ".join("/".join(key) for key in keys) if isinstance(keys, tuple | list) else ""
+
+
+def _bits(found: Compared) -> Proof:
+    said = f"{found.equal:,} of {found.rows:,} rows are the source's own, bit for bit"
+    if found.excepted:
+        said += f"; {found.excepted:,} are listed as dead or skipped"
+    if found.waiting:
+        said += f"; {found.waiting:,} wait"
+    if found.bad:
+        kinds = {"another vector": found.vectors, "another payload": found.payloads, "no row": found.missing}
+        listed = ", ".join(f"{count:,} have {kind}" for kind, count in kinds.items() if count)
+        said += f"; {listed} (for example {_listed(found.examples)})"
+    return Proof(name="bits", verdict="different" if found.bad else "proved", said=said, evidence=_counts(found))
+
+
+def _tables(found: Routed) -> Proof:
+    wrong = {
+        "stand in two tables": found.twice,
+        "stand in the table of another length": found.astray,
+        "have no row in the source": found.strangers,
+    }
+    listed = [f"keys {what}, for example {_listed(list(keys))}" for what, keys in wrong.items() if keys]
+    said = ", ".join(f"{table} {rows:,}" for table, rows in found.tables.items())
+    evidence: dict[str, object] = {"tables": found.tables, "models": found.models, "without_vector": found.empty}
+    if listed:
+        return Proof(name="tables", verdict="different", said="; ".join(listed), evidence=evidence)
+    return Proof(name="tables", verdict="proved", said=said, evidence=evidence)
+
+
+def _indexes(found: list[BuiltIndex], *, built: bool) -> Proof:
+    if not built:
+        return Proof(name="indexes", verdict="unchecked", said="they are built when every row is carried")
+    wrong = [index for index in found if not index.stands or index.holds != index.wanted]
+    evidence: dict[str, object] = {index.name: [index.holds, index.wanted] for index in found}
+    if wrong:
+        said = "; ".join(
+            f"{index.name} holds {index.holds:,} of {index.wanted:,} vectors"
+            if index.stands and index.holds is not None and index.wanted is not None
+            else f"{index.name} is missing"
+            for index in wrong
+        )
+        return Proof(name="indexes", verdict="different", said=said, evidence=evidence)
+    return Proof(name="indexes", verdict="proved", said=f"{len(found)} stand, and hold every vector", evidence=evidence)
+
+
+def _view(found: Compared) -> Proof:
+    if found.bad:
+        said = f"{found.bad:,} of {found.rows:,} rows are answered otherwise (for example {_listed(found.examples)})"
+        return Proof(name="view", verdict="different", said=said, evidence=_counts(found))
+    said = f"{found.rows:,} rows are answered as the old table answers them, type and bytes"
+    return Proof(name="view", verdict="proved", said=said, evidence=_counts(found))
