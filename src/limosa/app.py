@@ -34,7 +34,7 @@ from limosa.steps.search import Found, search
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
-__all__ = ["App", "open_app"]
+__all__ = ["App", "admit", "open_app"]
 
 
 class App:
@@ -89,7 +89,7 @@ class App:
         """
         if self._begun() is None:
             plan = self.plan()
-            _admit(plan, accept)
+            admit(plan, accept)
             flow.begin(self.voyage, plan)
         return flow.run(self.voyage, limit=limit)
 
@@ -208,7 +208,12 @@ def _open_store(migration: Migration) -> Store:
     return opener(url, migration)
 
 
-def _admit(plan: Plan, accept: frozenset[str]) -> None:
+def admit(plan: Plan, accept: frozenset[str]) -> None:
+    """Lets a plan through that refuses nothing, and whose questions were all accepted.
+
+    Raises:
+        Refused: it refuses, or a question is open.
+    """
     if plan.refusals:
         raise Refused(
             "\n".join(f"{check.name}: {check.said}" for check in plan.refusals),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from multiprocessing import Queue
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import limosa
 from limosa.app import App
-from limosa.errors import ProofFailed, Refused
+from limosa.errors import LimosaError, ProofFailed, Refused
 from limosa.model.proof import Proof
-from tests.journey.split_world import ILLS, Writer, dump, make_table, row_for, split_app, stale_rows, vector_for
+from tests.journey.split_world import ILLS, Writer, dump, job_of, make_table, row_for, split_app, stale_rows, vector_for
 
 ACCEPT = frozenset({"--accept-view"})
 
@@ -330,3 +333,51 @@ def _give_keys(path: Path, expected: int) -> None:
         for table in ("embeddings_3", "embeddings"):
             found = connection.execute(f"SELECT max(embedding_id), count(*) FROM {table}").fetchone()
             assert found == (expected, expected)
+
+
+def _start(path: Path, said: Queue[object], on_start: str) -> None:
+    try:
+        said.put(limosa.ensure({**job_of(f"sqlite://{path}"), "on_start": on_start}, say=lambda line: None))
+    except LimosaError as error:
+        said.put(repr(error))
+
+
+def test_ten_processes_that_start_at_once_migrate_once(path: Path) -> None:
+    spawning = multiprocessing.get_context("spawn")
+    said: Queue[object] = spawning.Queue()
+    processes = [spawning.Process(target=_start, args=(path, said, "migrate")) for _ in range(10)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [said.get(timeout=5) for _ in processes] == [True] * 10
+    assert not stale_rows(path)
+    with closing(split_app(path)) as app:
+        assert not _different(app.verify())
+        assert [kind for _, kind, _ in app.voyage.reports.events()] == ["cutover"]
+
+
+@pytest.mark.parametrize("on_start", ["warn", "refuse"])
+def test_a_start_that_may_not_migrate_changes_nothing(path: Path, on_start: str) -> None:
+    before = dump(path)
+    told: list[str] = []
+    job = {**job_of(f"sqlite://{path}"), "on_start": on_start}
+    if on_start == "refuse":
+        with pytest.raises(Refused, match="has not been carried out"):
+            limosa.ensure(job)
+    else:
+        assert not limosa.ensure(job, say=told.append)
+        assert "limosa run" in told[0]
+    assert dump(path) == before
+
+
+def test_a_start_after_the_migration_follows_what_waits(path: Path) -> None:
+    job = {**job_of(f"sqlite://{path}"), "on_start": "migrate"}
+    assert limosa.ensure(job, say=lambda line: None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(EDIT)
+    assert limosa.ensure(job, say=lambda line: None)
+    assert not stale_rows(path)
+    with closing(limosa.open(job)) as app:
+        app.finish()
+    assert limosa.ensure(job, say=lambda line: None)

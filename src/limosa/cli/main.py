@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from limosa import __version__
 from limosa.cli.command import Command
 from limosa.cli.cutover import cutover
 from limosa.cli.finish import finish
@@ -19,6 +18,7 @@ from limosa.cli.run import run
 from limosa.cli.search import search
 from limosa.cli.status import status
 from limosa.cli.verify import verify
+from limosa.version import __version__
 
 __all__ = ["commands", "main"]
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 import stamina
 import urllib3
 
-from limosa import __version__
 from limosa.errors import Refused, Transient
+from limosa.version import __version__
 
 __all__ = ["CONNECTIONS", "Reply", "Unanswered", "Wire", "patiently", "retry_after_s"]
 

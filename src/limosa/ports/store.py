@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from limosa.model.batch import Key, Vectors
 from limosa.model.migration import Migration
@@ -19,7 +19,7 @@ from limosa.ports.source import Source
 from limosa.ports.target import Target
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store", "Witness"]
+__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store", "Turn", "Witness"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,10 @@ class Facts:
     stored_vectors: Vectors | None = None
 
 
+Turn = Literal["operations", "start"]
+"""What one process at a time does: change the schema, or bring a program's database up to date as it starts."""
+
+
 class Runner(Protocol):
     """Carries out operations."""
 
@@ -98,8 +102,8 @@ class Runner(Protocol):
         """
         ...
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Keeps every other process from carrying out operations of this migration meanwhile; waits its turn."""
+    def alone(self, what: Turn = "operations") -> AbstractContextManager[None]:
+        """Keeps every other process from doing the same with this migration meanwhile; waits its turn."""
         ...
 
     def stands(self, operation: Operation) -> bool:

@@ -13,7 +13,7 @@ from psycopg import errors as pg
 
 from limosa.errors import Transient
 from limosa.model.operation import Operation
-from limosa.ports.store import Progress
+from limosa.ports.store import Progress, Turn
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.catalogue import Server
 from limosa.stores.postgres.database import Database, PostgresTx, translated
@@ -156,14 +156,14 @@ class Runner:
         return f"{max(present, min(wanted, spare)) // 1024}kB"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps every other process from carrying out operations of this migration meanwhile; waits its turn.
+    def alone(self, what: Turn = "operations") -> Iterator[None]:
+        """Keeps every other process from doing the same with this migration meanwhile; waits its turn.
 
         The lock is asked for again and again: a session that waits for it inside a statement would hold a
         snapshot, and a concurrent index build waits for every snapshot.
         """
         connection = self.database.connect(autocommit=True)
-        name = {"name": f"limosa.operations.{self.scope.id}"}
+        name = {"name": f"limosa.{what}.{self.scope.id}"}
         try:
             tx = PostgresTx(connection, self.database.title)
             while not tx.execute("SELECT pg_try_advisory_lock(hashtext(%(name)s), 0)", name)[0][0]:

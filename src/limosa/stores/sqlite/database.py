@@ -21,6 +21,13 @@ __all__ = ["PATIENCE_S", "Database", "SqliteTx"]
 PATIENCE_S = 180.0
 """How long another writer is waited for before a step gives up: three times the longest lock that was asked for."""
 
+CACHE_KB = 16_384
+"""A connection's page cache; a process has three or four connections."""
+
+CHECKPOINT_PAGES = 8_000
+"""Pages in the write-ahead log at which limosa copies them into the file: 32 MB at the usual page size. The
+application may meet as many at its own commit; the default of 1,000 makes every batch of vectors wait."""
+
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
@@ -75,7 +82,7 @@ class Database:
         try:
             connection = self._idle[write].get_nowait()
         except queue.Empty:
-            connection = self.engine.connect(write=write)
+            connection = self._connect(write=write)
         try:
             yield connection
         except BaseException:
@@ -84,16 +91,31 @@ class Database:
             raise
         self._idle[write].put(connection)
 
+    def _connect(self, *, write: bool) -> Connection:
+        connection = self.engine.connect(write=write)
+        if self._file:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+            if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
+                # A commit that a power cut takes back takes its rows and its cursor back together.
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        return connection
+
     @contextmanager
-    def begin(self, *, snapshot: bool = False) -> Iterator[SqliteTx]:
-        """A transaction; with ``snapshot`` it only reads and sees one instant throughout."""
+    def begin(self, *, snapshot: bool = False, durable: bool = False) -> Iterator[SqliteTx]:
+        """A transaction.
+
+        Args:
+            snapshot: it only reads, and sees one instant throughout.
+            durable: a power cut must not take it back: its order to other files and people matters.
+        """
         if snapshot:
             with self.session(write=False) as connection:
                 connection.execute("BEGIN")
                 yield SqliteTx(connection, self.title)
                 connection.execute("ROLLBACK")
             return
-        with self._turn, self.session(write=True) as connection:
+        with self._turn, self.session(write=True) as connection, _durably(connection, wanted=durable and self._file):
             _patiently(connection, "BEGIN IMMEDIATE")
             try:
                 yield SqliteTx(connection, self.title)
@@ -104,12 +126,27 @@ class Database:
             # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
             _patiently(connection, "COMMIT")
 
+    @property
+    def _file(self) -> bool:
+        return self.engine.path is not None
+
     def close(self) -> None:
         """Closes the idle connections; safe to call again."""
         for idle in self._idle.values():
             with suppress(queue.Empty):
                 while True:
                     idle.get_nowait().close()
+
+
+@contextmanager
+def _durably(connection: Connection, *, wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    before = connection.execute("PRAGMA synchronous")[0][0]
+    connection.execute("PRAGMA synchronous = FULL")
+    yield
+    connection.execute(f"PRAGMA synchronous = {before!s}")
 
 
 def _patiently(connection: Connection, statement: str) -> None:

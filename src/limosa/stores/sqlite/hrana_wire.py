@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import urllib3
 
-from limosa import __version__
 from limosa.errors import Refused, RowRefused, Transient
 from limosa.stores.sqlite.hrana_errors import refusal
+from limosa.version import __version__
 
 __all__ = ["READ_S", "Stream", "Wire"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import secrets
 import threading
 import time
@@ -67,14 +68,17 @@ class Life:
         return LEASE_S if self.database.engine.path is None else LOCAL_LEASE_S
 
     def _register(self, path: Path) -> None:
-        for file in path.parent.glob(f"{path.name}-limosa-*"):
+        self._sweep(path)
+        self._held = path.with_name(f"{path.name}-limosa-{self._number}").open("w")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def _sweep(self, path: Path) -> None:
+        for file in path.parent.glob(f"{glob.escape(path.name)}-limosa-*"):
             # A lock that can be had is that of a process that is gone.
             with suppress(OSError, ValueError), file.open("r+") as held:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._bury(int(file.name.rpartition("-")[2]))
                 file.unlink(missing_ok=True)
-        self._held = path.with_name(f"{path.name}-limosa-{self._number}").open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
 
     def _bury(self, owner: int) -> None:
         with self.database.begin() as tx:
@@ -84,11 +88,13 @@ class Life:
                 tx.raw(f"UPDATE {table} SET lease_until = NULL, owner = NULL WHERE owner = ?", owner)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Keeps every other process from carrying out operations meanwhile; waits until they have."""
-        number, ended = self.alive(), threading.Event()
-        while not self._take(number):
+    def turn(self, what: str) -> Iterator[None]:
+        """Keeps every other process from doing the same meanwhile; waits until they have."""
+        number, ended, name = self.alive(), threading.Event(), f"{self.migration}:{what}"
+        while not self._take(name, number):
             time.sleep(LOOK_S)
+            if self.database.engine.path is not None:
+                self._sweep(self.database.engine.path)
         beat = threading.Thread(target=self._beat, args=(number, ended), name="limosa-turn", daemon=True)
         beat.start()
         try:
@@ -97,15 +103,15 @@ class Life:
             ended.set()
             beat.join()
             with suppress(LimosaError), self.database.begin() as tx:
-                tx.raw("UPDATE limosa_turn SET owner = NULL, lease_until = NULL WHERE owner = ?", number)
+                tx.raw("UPDATE limosa_turn SET owner = NULL, lease_until = NULL WHERE migration = ?", name)
 
-    def _take(self, number: int) -> bool:
+    def _take(self, name: str, number: int) -> bool:
         with self.database.begin() as tx:
             taken = tx.raw(
                 f"INSERT INTO limosa_turn (migration, owner, lease_until) VALUES (?, ?, {_NOW} + ?)"
                 " ON CONFLICT (migration) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until"
                 f" WHERE owner IS NULL OR owner = excluded.owner OR lease_until < {_NOW} RETURNING 1",
-                self.migration,
+                name,
                 number,
                 self._lease_s,
             )

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from limosa.model.operation import Operation
-from limosa.ports.store import Progress
+from limosa.ports.store import Progress, Turn
 from limosa.ports.tx import Tx
 from limosa.stores.sqlite.backup import take_backup
 from limosa.stores.sqlite.database import Database
@@ -62,7 +62,7 @@ class Runner:
         Returns:
             Whether the transaction was committed.
         """
-        with self.database.begin() as tx:
+        with self.database.begin(durable=True) as tx:
             if proceed is not None and not proceed(tx):
                 return False
             if first is not None:
@@ -72,9 +72,9 @@ class Runner:
             note(tx)
         return True
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Keeps every other process from carrying out operations of this migration meanwhile; waits its turn."""
-        return self.life.turn()
+    def alone(self, what: Turn = "operations") -> AbstractContextManager[None]:
+        """Keeps every other process from doing the same with this migration meanwhile; waits its turn."""
+        return self.life.turn(what)
 
     def stands(self, operation: Operation) -> bool:
         """Whether the operation's change is there."""
