@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+
+import numpy as np
 
 from limosa import flow
 from limosa.backfill.meter import Meter
@@ -30,7 +32,7 @@ from limosa.steps.duplicates import Duplicates, duplicates
 from limosa.steps.finish import finish
 from limosa.steps.rehearse import rehearse_split
 from limosa.steps.rollback import rollback, rollback_part
-from limosa.steps.search import Found, search
+from limosa.steps.search import Found, search, search_vector
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
@@ -118,13 +120,16 @@ class App:
         """Drops the old side for good; of a split the old table only with ``drop_old``."""
         finish(self.voyage, drop_old=drop_old or self.migration.split is None)
 
-    def search(self, text: str, *, k: int = 10, exact: bool = False) -> list[Found]:
+    def search(self, what: str | Sequence[float], *, k: int = 10, exact: bool = False) -> list[Found]:
         """The k rows nearest to a text, in the old and in the new space; a side that cannot answer says why.
 
         Args:
+            what: a text; of a split, whose rows have many models, a vector: its length picks the table.
             exact: every row is compared and no index asked.
         """
-        return search(self.voyage, text, k=k, exact=exact)
+        if isinstance(what, str):
+            return search(self.voyage, what, k=k, exact=exact)
+        return [search_vector(self.voyage, np.asarray(what, dtype=np.float32), k=k, exact=exact)]
 
     def duplicates(self, *, threshold: float, limit: int = 1000) -> list[Duplicates]:
         """Pairs of rows above a cosine similarity, most similar first, in the old and in the new space."""

@@ -51,11 +51,14 @@ class Db:
         connection.close()
         return found
 
-    def app(self, **changes: object) -> App:
+    def job(self, **changes: object) -> dict[str, object]:
         job = job_of(self.url, **changes)
         if self.token:
             job["source"]["token"] = f"env:{TOKEN}"  # type: ignore[index]
-        return open_app(job)
+        return job
+
+    def app(self, **changes: object) -> App:
+        return open_app(self.job(**changes))
 
     def dump(self) -> list[str]:
         """Every object and every row but limosa's own; a name that was changed and changed back stands in quotes."""

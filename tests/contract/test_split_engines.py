@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from limosa.app import App
+from limosa.errors import Refused
 from limosa.stores.sqlite.hrana import open_hrana
 from limosa.stores.sqlite.libsql import open_libsql
 from limosa.stores.sqlite.stock import open_stock
@@ -110,3 +112,25 @@ def test_a_vector_index_holds_every_vector_or_verify_says_so(db: Db) -> None:
         db.do("DELETE FROM embeddings_4_embedding_vector_shadow")
         assert [said for said in _different(app) if said.startswith("indexes: embeddings_4_embedding_vector holds 0")]
         app.rollback()
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["exact", "indexed"])
+def test_a_query_finds_its_table_by_its_length(db: Db, indexed: bool) -> None:
+    with closing(db.app(**({"vector_index": ["metric=cosine"]} if indexed else {}))) as app:
+        app.run(accept=ACCEPT)
+        for d, table in ((3, "embeddings_3"), (8, "embeddings_8"), (5, "embeddings_other")):
+            stored = db.rows(f"SELECT embedding_id, embedding_vector FROM {table} ORDER BY embedding_id")
+            vectors = np.stack([np.frombuffer(blob, "<f4") for _, blob in stored if isinstance(blob, bytes)])
+            query = vectors[4] + np.float32(0.01)
+            wide = vectors.astype(np.float64)
+            similar = wide @ query / np.linalg.norm(wide, axis=1) / np.linalg.norm(query.astype(np.float64))
+            expected = [str(stored[i][0]) for i in np.argsort(-similar, kind="stable")[:5]]
+            (found,) = app.search(query.tolist(), k=5)
+            assert found.space.startswith(f"{table}, by ")
+            assert [hit.key[0] for hit in found.hits] == expected
+            assert np.allclose([hit.similarity for hit in found.hits], np.sort(similar)[::-1][:5], atol=1e-5)
+            assert ("index" in found.space) == (indexed and db.engine.native and d != 5)
+        with pytest.raises(Refused, match="no vector to search with"):
+            app.search([0.0, 0.0, 0.0])
+        with pytest.raises(Refused, match="many models"):
+            app.search("some text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +21,19 @@ Duplicates = Annotated[
 ]
 
 
-def search(file: File = FILE, text: Text = None, k: K = 10, duplicates: Duplicates = None, json: Json = False) -> None:
+Vector = Annotated[
+    Path | None, typer.Option("--vector", metavar="FILE", help="Of a split: search with the vector in a JSON file.")
+]
+
+
+def search(
+    file: File = FILE,
+    text: Text = None,
+    k: K = 10,
+    duplicates: Duplicates = None,
+    vector: Vector = None,
+    json: Json = False,
+) -> None:
     """Search in the old and the new space, side by side."""
     from dataclasses import asdict
 
@@ -28,14 +41,27 @@ def search(file: File = FILE, text: Text = None, k: K = 10, duplicates: Duplicat
     from limosa.cli.pages.search import print_duplicates, print_found
     from limosa.cli.terminal import console
 
-    if text is None and duplicates is None:
+    query: str | list[float] | None = text if vector is None else _vector_in(vector)
+    if query is None and duplicates is None:
         raise Refused("There is nothing to search for.", needed="A text.", do='limosa search FILE "some text"')
     with opened(file) as app:
         pairs = app.duplicates(threshold=duplicates, limit=k) if duplicates is not None else []
-        found = app.search(text, k=k) if text is not None and duplicates is None else []
+        found = app.search(query, k=k) if query is not None and duplicates is None else []
     if json:
         print_document({"sides": [*map(asdict, found), *map(asdict, pairs)]})
     elif duplicates is not None:
         print_duplicates(console(), pairs)
     else:
         print_found(console(), found)
+
+
+def _vector_in(file: Path) -> list[float]:
+    import json
+
+    try:
+        found = json.loads(file.read_bytes())
+        return [float(value) for value in found]
+    except (OSError, ValueError, TypeError) as error:
+        raise Refused(
+            f"{file} holds no vector: {error}.", needed="A JSON array of numbers, such as [0.1, 0.2]."
+        ) from error

@@ -11,10 +11,7 @@ from limosa.model.batch import Key
 from limosa.model.chunk import Claim, Outcomes
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["LEASE_S", "ChunkLedger", "Cut"]
-
-LEASE_S = 60
-"""Length of a lease: twice the longest answer a provider should need; a heartbeat renews it."""
+__all__ = ["ChunkLedger", "Cut"]
 
 
 class Cut(Protocol):
@@ -33,12 +30,15 @@ class ChunkLedger:
         migration: the migration's id.
         owner: the number under whose advisory lock this process lives.
         cut: finds the next edge when no chunk is free.
+        lease_s: length of a lease; a heartbeat renews it.
         direction: ``back`` for a rollback; while one is under way nobody else gets a claim.
     """
 
-    def __init__(self, begin: Begin, *, migration: str, owner: int, cut: Cut, direction: str = "forward") -> None:
+    def __init__(
+        self, begin: Begin, *, migration: str, owner: int, cut: Cut, lease_s: int = 60, direction: str = "forward"
+    ) -> None:
         self._begin = begin
-        self._ids = {"migration": migration, "owner": owner, "lease_s": LEASE_S, "direction": direction}
+        self._ids = {"migration": migration, "owner": owner, "lease_s": lease_s, "direction": direction}
         self._cut = cut
 
     def _run(self, tx: Tx, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:

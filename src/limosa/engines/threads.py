@@ -13,8 +13,8 @@ from limosa.model.chunk import Claim
 
 __all__ = ["Claims", "Crew"]
 
-HEARTBEAT_S = 15.0
-"""A quarter of the lease: three may be lost before another worker takes over."""
+HEARTBEAT_S = 5.0
+"""A quarter of the shortest lease: three may be lost before another worker takes over."""
 
 FOLLOW_PAUSE_S = 0.2
 """How long the follower rests when there was nothing to do."""

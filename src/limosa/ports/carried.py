@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from limosa.model.batch import Key
+from limosa.model.batch import Key, Vectors
+from limosa.ports.search import Neighbour
 
-__all__ = ["BuiltIndex", "Carried", "Compared", "Routed"]
+__all__ = ["BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,29 @@ class BuiltIndex:
     wanted: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What a table answered: rows, nearest first, and how they were found: by index, a function, or numpy."""
+
+    table: str
+    how: str
+    rows: list[Neighbour]
+
+
 class Carried(Protocol):
     """What can be said of carried rows; changes nothing."""
 
     def compare(self, after: Key | None, limit: int) -> Compared:
         """The next source rows in key order, each held against its target, in one snapshot."""
+        ...
+
+    def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
+        """At most k rows of the table for the vector's length, nearest first; equally near ones by key.
+
+        Args:
+            vector: shape (d,), float32.
+            exact: every row is compared and no index asked.
+        """
         ...
 
     def routed(self) -> Routed:

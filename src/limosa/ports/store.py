@@ -24,13 +24,18 @@ __all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a store can do, as data; steps ask this and never the store's type."""
+    """What a store can do, as data; steps ask this and never the store's type.
+
+    Attributes:
+        lease_s: how long a worker may give no sign of life where nothing else tells that it died.
+    """
 
     transactions: bool
     capture: bool
     rename: bool
     index_kinds: tuple[str, ...]
     max_index_dimensions: dict[str, int]
+    lease_s: int
 
 
 @dataclass(frozen=True, slots=True)

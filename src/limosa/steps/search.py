@@ -10,7 +10,7 @@ from limosa.model.vectors import faults, require_shape
 from limosa.ports.search import OldOrNew, Search
 from limosa.steps.voyage import Voyage
 
-__all__ = ["Found", "Hit", "open_side", "search"]
+__all__ = ["Found", "Hit", "open_side", "search", "search_vector"]
 
 SNIPPET = 120
 """Characters of a row's text that are shown: one line of a wide terminal."""
@@ -50,9 +50,38 @@ def search(voyage: Voyage, text: str, *, k: int = 10, exact: bool = False) -> li
     Raises:
         Refused: the text is blank, or k is below 1.
     """
+    if voyage.migration.split is not None:
+        raise Refused(
+            "The rows of a split table have many models: there is none to embed a text with.",
+            needed="A vector; its length picks the table.",
+            do="limosa search FILE --vector query.json",
+        )
     if not text.strip() or k < 1:
         raise Refused("There is nothing to search for.", needed="A text, and at least one row to find.")
     return [_search(voyage, side, text, k, exact) for side in ("old", "new")]
+
+
+def search_vector(voyage: Voyage, vector: Vectors, *, k: int = 10, exact: bool = False) -> Found:
+    """The k rows of a split that are nearest to a vector; its length picks the table.
+
+    Args:
+        vector: shape (d,), float32.
+        exact: every row is compared and no index asked.
+
+    Raises:
+        Refused: this is no split, or no vector to search with.
+    """
+    record = voyage.records.get()
+    carried = voyage.store.witness(record.epoch if record is not None else 0).carried()
+    if carried is None or record is None:
+        raise Refused(
+            "There is nothing that is searched by a vector.",
+            needed="A table that was split.",
+            do='limosa search FILE "some text" searches where one model embeds all rows.',
+        )
+    found = carried.nearest(vector, k, exact=exact)
+    hits = tuple(Hit(each.key, each.similarity, "") for each in found.rows)
+    return Found(side="new", space=f"{found.table}, by {found.how}", hits=hits)
 
 
 def open_side(voyage: Voyage, side: OldOrNew) -> Search | str:

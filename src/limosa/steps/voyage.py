@@ -83,7 +83,12 @@ class Voyage:
         source = self.store.ends(record.epoch).source
         owner = self.store.alive()
         return ChunkLedger(
-            self.store.begin, migration=self.migration.id, owner=owner, cut=source.cut, direction=direction
+            self.store.begin,
+            migration=self.migration.id,
+            owner=owner,
+            cut=source.cut,
+            lease_s=self.store.capabilities.lease_s,
+            direction=direction,
         )
 
 

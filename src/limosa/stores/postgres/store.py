@@ -37,6 +37,8 @@ CAPABILITIES = Capabilities(
     rename=True,
     index_kinds=("hnsw", "ivfflat"),
     max_index_dimensions=MAX_DIMENSIONS,
+    # Twice the longest answer that a provider should need.
+    lease_s=60,
 )
 
 

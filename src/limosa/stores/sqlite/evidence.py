@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from limosa.model.batch import Key, Row
-from limosa.ports.carried import BuiltIndex, Compared, Routed
+from limosa.model.batch import Key, Row, Vectors
+from limosa.ports.carried import BuiltIndex, Compared, Nearest, Routed
 from limosa.stores.sqlite.classes import pending
 from limosa.stores.sqlite.database import Database, SqliteTx
 from limosa.stores.sqlite.names import literal, quoted
 from limosa.stores.sqlite.rows import RowSource
 from limosa.stores.sqlite.scope import Scope
+from limosa.stores.sqlite.search import nearest
 from limosa.stores.sqlite.writer import had_vector
 
 __all__ = ["CarriedRows"]
@@ -42,6 +43,10 @@ class CarriedRows:
                 examples.append(row.key)
         last = rows[-1].key if len(rows) == limit else None
         return Compared(last=last, rows=len(rows), **counts, examples=tuple(examples[:3]))
+
+    def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
+        """At most k rows of the table for the vector's length, nearest first."""
+        return nearest(self.database, self.scope, vector, k, exact=exact)
 
     def view(self, after: Key | None, limit: int) -> Compared | None:
         """The next rows of the old table; each column must be answered alike by the view, type and bytes."""

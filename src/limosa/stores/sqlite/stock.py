@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,6 +47,8 @@ class _Stock:
                 do="Check the path and the permissions.",
             ) from error
         self.execute("PRAGMA foreign_keys = OFF")
+        if not write:
+            _load_vec(self._raw)
 
     def execute(self, sql: str, params: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         """The rows that one statement answers."""
@@ -106,3 +109,14 @@ def open_stock(path: Path) -> Engine:
         return _Stock(path, write=write)
 
     return Engine(title=path.name, path=path, native=False, connect=connect, beside=open_stock)
+
+
+def _load_vec(connection: sqlite3.Connection) -> None:
+    """Makes sqlite-vec's distances known where the package is there, and this Python may load extensions."""
+    if find_spec("sqlite_vec") is None or not hasattr(connection, "enable_load_extension"):
+        return
+    import sqlite_vec
+
+    connection.enable_load_extension(True)
+    sqlite_vec.load(connection)
+    connection.enable_load_extension(False)

@@ -28,7 +28,15 @@ from limosa.stores.sqlite.writer import RowTarget
 
 __all__ = ["SqliteStore", "SqliteWitness", "engine_of", "open_store"]
 
-CAPABILITIES = Capabilities(transactions=True, capture=True, rename=True, index_kinds=(), max_index_dimensions={})
+CAPABILITIES = Capabilities(
+    transactions=True,
+    capture=True,
+    rename=True,
+    index_kinds=(),
+    max_index_dimensions={},
+    # A batch is written in two seconds at most, and nobody is waited for meanwhile.
+    lease_s=20,
+)
 
 
 class SqliteStore:
