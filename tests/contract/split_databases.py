@@ -30,6 +30,8 @@ class Db:
 
     def fill(self, rows: int = 120) -> None:
         """Makes the table, with the ills among its rows."""
+        if self.engine.path is not None:
+            self.rows("PRAGMA journal_mode = wal", write=True)
         self.do(TABLE)
         sent: list[Sequence[object]] = [row_for(f"id-{number:05}", number) for number in range(rows)]
         sent += [
@@ -45,8 +47,8 @@ class Db:
             connection.script(statement)
         connection.close()
 
-    def rows(self, sql: str, *params: Value) -> list[tuple[Value, ...]]:
-        connection = self.engine.connect(write=False)
+    def rows(self, sql: str, *params: Value, write: bool = False) -> list[tuple[Value, ...]]:
+        connection = self.engine.connect(write=write)
         found = connection.execute(sql, params)
         connection.close()
         return found
