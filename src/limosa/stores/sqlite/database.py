@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from limosa.errors import LimosaError, Transient
+from limosa.errors import LimosaError, Refused, Transient
 from limosa.ports.tx import Dialect
 from limosa.stores.sqlite.engine import Busy, Connection, Engine, Value
 
@@ -21,12 +21,14 @@ __all__ = ["PATIENCE_S", "Database", "SqliteTx"]
 PATIENCE_S = 180.0
 """How long another writer is waited for before a step gives up: three times the longest lock that was asked for."""
 
-CACHE_KB = 16_384
+CACHE_KB = 4_096
 """A connection's page cache; a process has three or four connections."""
 
 CHECKPOINT_PAGES = 8_000
 """Pages in the write-ahead log at which limosa copies them into the file: 32 MB at the usual page size. The
 application may meet as many at its own commit; the default of 1,000 makes every batch of vectors wait."""
+
+_LOOK = "SELECT 1 FROM sqlite_master LIMIT 1"
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
@@ -94,6 +96,7 @@ class Database:
     def _connect(self, *, write: bool) -> Connection:
         connection = self.engine.connect(write=write)
         if self._file:
+            self._look(connection, write=write)
             connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
                 # A commit that a power cut takes back takes its rows and its cursor back together.
@@ -112,6 +115,8 @@ class Database:
         if snapshot:
             with self.session(write=False) as connection:
                 connection.execute("BEGIN")
+                if self._file:
+                    self._look(connection, write=False)
                 yield SqliteTx(connection, self.title)
                 connection.execute("ROLLBACK")
             return
@@ -129,6 +134,18 @@ class Database:
     @property
     def _file(self) -> bool:
         return self.engine.path is not None
+
+    def _look(self, connection: Connection, *, write: bool) -> None:
+        """Takes a file's read lock, so that no read after it in the transaction has to wait for one."""
+        try:
+            _patiently(connection, _LOOK)
+        except Refused:
+            if write:
+                raise
+            # A process died in a commit without a write-ahead log. SQLite rolls it back for whoever may write.
+            with self.session(write=True) as writer:
+                self._look(writer, write=True)
+            _patiently(connection, _LOOK)
 
     def close(self) -> None:
         """Closes the idle connections; safe to call again."""

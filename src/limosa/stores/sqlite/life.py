@@ -58,7 +58,9 @@ class Life:
         """Ends the registration; safe to call again."""
         with self._guard:
             if self._held is not None:
-                Path(self._held.name).unlink(missing_ok=True)
+                # What could not be given back, as on a full disk, is for the next process to free.
+                if not self._owes():
+                    Path(self._held.name).unlink(missing_ok=True)
                 self._held.close()
                 self._held = None
             self._number = 0
@@ -69,8 +71,22 @@ class Life:
 
     def _register(self, path: Path) -> None:
         self._sweep(path)
-        self._held = path.with_name(f"{path.name}-limosa-{self._number}").open("w")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        file = path.with_name(f"{path.name}-limosa-{self._number}")
+        # Whoever sweeps between the two lines takes the file for a dead process's.
+        while self._held is None or not file.exists():
+            self._held = file.open("w")
+            fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def _owes(self) -> bool:
+        try:
+            with self.database.begin(snapshot=True) as tx:
+                if not tx.raw("SELECT 1 FROM sqlite_master WHERE name = 'limosa_turn'"):
+                    return False
+                held = "lease_until IS NOT NULL AND owner = ?"
+                sql = f"SELECT 1 FROM limosa_chunk WHERE {held} UNION ALL SELECT 1 FROM limosa_turn WHERE {held}"
+                return bool(tx.raw(sql, self._number, self._number))
+        except LimosaError:
+            return True
 
     def _sweep(self, path: Path) -> None:
         for file in path.parent.glob(f"{glob.escape(path.name)}-limosa-*"):
