@@ -12,6 +12,8 @@ BENCHES = (
     ("bench.memory",),
     ("bench.start",),
     ("bench.quality",),
+    ("bench.split",),
+    ("bench.split_memory",),
 )
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from limosa.errors import LimosaError, Refused, Transient
@@ -77,10 +78,21 @@ class Database:
         self.title = engine.title
         self._idle: dict[bool, queue.LifoQueue[Connection]] = {True: queue.LifoQueue(), False: queue.LifoQueue()}
         self._turn = threading.Lock()
+        self._born = _identity(engine.path)
 
     @contextmanager
     def session(self, *, write: bool) -> Iterator[Connection]:
-        """A connection; one that failed is closed and not used again."""
+        """A connection; one that failed is closed and not used again.
+
+        Raises:
+            Refused: the file is no longer the one that was opened. SQLite itself would go on with the old one.
+        """
+        if _identity(self.engine.path) != self._born:
+            raise Refused(
+                f"{self.title} was removed or replaced since it was opened.",
+                needed="The file with which the command began.",
+                do="Look which file stands there now; what was carried until then lies in the other one.",
+            )
         try:
             connection = self._idle[write].get_nowait()
         except queue.Empty:
@@ -164,6 +176,15 @@ def _durably(connection: Connection, *, wanted: bool) -> Iterator[None]:
     connection.execute("PRAGMA synchronous = FULL")
     yield
     connection.execute(f"PRAGMA synchronous = {before!s}")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file this is, as SQLite itself tells files apart; None where there is none, or for a server."""
+    try:
+        found = path.stat() if path is not None else None
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
 
 
 def _patiently(connection: Connection, statement: str) -> None:

@@ -74,6 +74,8 @@ class Life:
         file = path.with_name(f"{path.name}-limosa-{self._number}")
         # Whoever sweeps between the two lines takes the file for a dead process's.
         while self._held is None or not file.exists():
+            if self._held is not None:
+                self._held.close()
             self._held = file.open("w")
             fcntl.flock(self._held, fcntl.LOCK_EX)
 

@@ -14,6 +14,9 @@ from limosa.stores.sqlite.engine import BUSY_S, Busy, Connection, Engine, Value
 
 __all__ = ["open_stock"]
 
+MOST_ROWS = 100
+"""Rows of one statement: 3,200 values at most, where SQLite's own bound is 32,766 since 3.32."""
+
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRANSIENT = {
     sqlite3.SQLITE_FULL: "no room is left, on the disk or under max_page_count",
@@ -56,9 +59,12 @@ class _Stock:
             return self._raw.execute(sql, params).fetchall()
 
     def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
-        """One prepared statement, run once a row."""
+        """Statements of many rows: between two steps of a statement another thread may take Python's lock for long."""
         with self._translated():
-            self._raw.executemany(f"{head} VALUES {row} {tail}", rows)
+            for start in range(0, len(rows), MOST_ROWS):
+                part = rows[start : start + MOST_ROWS]
+                values = ", ".join([row] * len(part))
+                self._raw.execute(f"{head} VALUES {values} {tail}", [value for each in part for value in each])
 
     def script(self, sql: str) -> None:
         """Statements outside a transaction; the module's executescript would commit an open one."""

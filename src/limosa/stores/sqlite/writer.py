@@ -129,7 +129,7 @@ class RowTarget:
             f" SELECT {', '.join(f's.{quoted(name)}' for name in names)}, {vector}, {had_vector(scope, 's')} FROM ("
         )
         tail = (
-            f") AS v JOIN {quoted(self.source.table)} AS s ON s.{quoted(scope.key.name)} = v.column1 WHERE true"
+            f") AS v CROSS JOIN {quoted(self.source.table)} AS s ON s.{quoted(scope.key.name)} = v.column1 WHERE true"
             f" ON CONFLICT ({quoted(scope.key.name)}) DO UPDATE SET {renewed}"
         )
         values: list[tuple[Value, ...]] = [
