@@ -34,5 +34,7 @@ def _note_top(voyage: Voyage, record: Record) -> None:
     rows = source.count()
     workers = workers_of(voyage)
     share = -(-rows // (workers * CHUNKS_A_WORKER))
-    chunk_rows = max(voyage.migration.backfill.batch_rows, min(CHUNK_ROWS, share))
+    batch = voyage.migration.backfill.batch_rows
+    # Whole batches: a small one costs a transaction like any other.
+    chunk_rows = batch * max(1, round(min(CHUNK_ROWS, share) / batch))
     voyage.records.set_top(source.top(), at_expand=rows, chunk_rows=chunk_rows)

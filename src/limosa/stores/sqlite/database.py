@@ -6,7 +6,6 @@ import json
 import queue
 import random
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any
 from limosa.errors import LimosaError, Refused, Transient
 from limosa.ports.tx import Dialect
 from limosa.stores.sqlite.engine import Busy, Connection, Engine, Value
+from limosa.stores.sqlite.turn import Turn
 
 __all__ = ["PATIENCE_S", "Database", "SqliteTx"]
 
@@ -77,7 +77,7 @@ class Database:
         self.engine = engine
         self.title = engine.title
         self._idle: dict[bool, queue.LifoQueue[Connection]] = {True: queue.LifoQueue(), False: queue.LifoQueue()}
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._born = _identity(engine.path)
 
     @contextmanager
@@ -107,22 +107,31 @@ class Database:
 
     def _connect(self, *, write: bool) -> Connection:
         connection = self.engine.connect(write=write)
-        if self._file:
-            self._look(connection, write=write)
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-            if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
-                # A commit that a power cut takes back takes its rows and its cursor back together.
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        try:
+            if self._file:
+                self._prepare(connection, write=write)
+        except BaseException:
+            with suppress(Exception):
+                connection.close()
+            raise
         return connection
 
+    def _prepare(self, connection: Connection, *, write: bool) -> None:
+        self._look(connection, write=write)
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
+            # A commit that a power cut takes back takes its rows and its cursor back together.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+
     @contextmanager
-    def begin(self, *, snapshot: bool = False, durable: bool = False) -> Iterator[SqliteTx]:
+    def begin(self, *, snapshot: bool = False, durable: bool = False, bulk: bool = False) -> Iterator[SqliteTx]:
         """A transaction.
 
         Args:
             snapshot: it only reads, and sees one instant throughout.
             durable: a power cut must not take it back: its order to other files and people matters.
+            bulk: it writes many vectors, and lets short work of this process go first.
         """
         if snapshot:
             with self.session(write=False) as connection:
@@ -132,7 +141,8 @@ class Database:
                 yield SqliteTx(connection, self.title)
                 connection.execute("ROLLBACK")
             return
-        with self._turn, self.session(write=True) as connection, _durably(connection, wanted=durable and self._file):
+        turn, session = self._turn.hold(bulk=bulk), self.session(write=True)
+        with turn, session as connection, _durably(connection, wanted=durable and self._file):
             _patiently(connection, "BEGIN IMMEDIATE")
             try:
                 yield SqliteTx(connection, self.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from limosa.errors import Refused
@@ -84,7 +85,7 @@ class SqliteStore:
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target under the names that hold in an epoch; a split has no other way back."""
         source = RowSource(self.database, self.scope, self.scope.source(epoch))
-        return Ends(source, RowTarget(self.begin, self.scope, source))
+        return Ends(source, RowTarget(partial(self.database.begin, bulk=True), self.scope, source))
 
     def witness(self, epoch: int) -> SqliteWitness:
         """What can be said of the vectors under the names of an epoch."""
