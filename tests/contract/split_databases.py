@@ -12,7 +12,7 @@ from limosa.app import App, open_app
 from limosa.stores.sqlite.engine import Engine, Value
 from tests.journey.split_world import DIMENSIONS, ILLS, TABLE, job_of, row_for
 
-__all__ = ["TOKEN", "Db"]
+__all__ = ["TARGETS", "TOKEN", "Db"]
 
 TOKEN = "LIMOSA_TEST_TOKEN"
 
@@ -61,6 +61,11 @@ class Db:
 
     def app(self, **changes: object) -> App:
         return open_app(self.job(**changes))
+
+    def app_where(self, where: str) -> App:
+        job = self.job()
+        job["source"]["where"] = where  # type: ignore[index]
+        return open_app(job)
 
     def dump(self) -> list[str]:
         """Every object and every row but limosa's own; a name that was changed and changed back stands in quotes."""

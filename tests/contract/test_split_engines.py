@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from limosa.app import App
-from limosa.errors import Refused
-from tests.contract.split_databases import Db
+from limosa.errors import LimosaError, Refused
+from tests.contract.split_databases import TARGETS, Db
 from tests.journey.split_world import ILLS
 
-ACCEPT = frozenset({"--accept-view"})
+ACCEPT = frozenset({"--accept-view", "--accept-libsql"})
 
 
 @pytest.fixture
@@ -111,3 +111,57 @@ def test_a_query_finds_its_table_by_its_length(db: Db, indexed: bool) -> None:
             app.search([0.0, 0.0, 0.0])
         with pytest.raises(Refused, match="many models"):
             app.search("some text")
+
+
+def test_a_filter_leaves_rows_where_they_are_and_readable(db: Db) -> None:
+    with closing(db.app_where("item_id >= 50 AND embeddings.embedding_id LIKE 'id-%'")) as app:
+        read = db.rows("SELECT * FROM embeddings ORDER BY embedding_id")
+        app.run(accept=ACCEPT)
+        carried = sum(int(str(db.rows(f"SELECT count(*) FROM {table}")[0][0])) for table in TARGETS)
+        assert 0 < carried <= 70
+        app.cutover()
+        assert not _different(app)
+        # Into the filter, and out of it.
+        db.do("UPDATE embeddings SET item_id = 99 WHERE embedding_id = 'id-00001'")
+        db.do("UPDATE embeddings SET item_id = 1 WHERE embedding_id = 'id-00099'")
+        app.run()
+        found = {str(key) for table in TARGETS for (key,) in db.rows(f"SELECT embedding_id FROM {table}")}
+        assert "id-00001" in found
+        assert "id-00099" not in found
+        assert len(db.rows("SELECT * FROM embeddings")) == len(read)
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["after-cutover", "after-finish"])
+def test_conflicts_on_the_view_are_those_of_the_table(db: Db, app: App, finished: bool) -> None:
+    app.run(accept=ACCEPT)
+    app.cutover()
+    if finished:
+        app.finish(drop_old=True)
+    read = db.rows("SELECT * FROM embeddings ORDER BY embedding_id")
+    values = "('id-00001', 1, 'x', '[9, 9, 9, 9]', NULL, 4, 'm', 't')"
+    with pytest.raises(LimosaError, match="UNIQUE"):
+        db.do(f"INSERT INTO embeddings VALUES {values}")
+    db.do(f"INSERT OR IGNORE INTO embeddings VALUES {values}")
+    assert db.rows("SELECT * FROM embeddings ORDER BY embedding_id") == read
+    if not finished:
+        app.run()
+        assert not _different(app)
+    held = [row for table in TARGETS for row in db.rows(f"SELECT * FROM {table} WHERE embedding_id = 'id-00001'")]
+    assert len(held) == 1
+    db.do(f"INSERT OR REPLACE INTO embeddings VALUES {values}")
+    assert db.rows("SELECT item_type FROM embeddings WHERE embedding_id = 'id-00001'") == [("x",)]
+    assert len(db.rows("SELECT * FROM embeddings")) == len(read)
+    # What the statement leaves out is what the table's DEFAULT says.
+    db.do("INSERT INTO embeddings (embedding_id) VALUES ('bare')")
+    assert str(db.rows("SELECT created_at FROM embeddings WHERE embedding_id = 'bare'")[0][0]).startswith("20")
+
+
+def test_a_vector_made_from_text_outlives_edits_of_the_payload_after_finish(db: Db, app: App) -> None:
+    app.run(accept=ACCEPT)
+    app.cutover()
+    app.finish(drop_old=True)
+    made = db.rows("SELECT embedding_id, embedding_vector FROM embeddings_3 WHERE had_vector = 0 LIMIT 1")
+    key, vector = str(made[0][0]), made[0][1]
+    db.do(f"UPDATE embeddings SET item_type = 'edited' WHERE embedding_id = '{key}'")
+    found = db.rows("SELECT embedding_vector, item_type FROM embeddings_3 WHERE embedding_id = ?", key)
+    assert found == [(vector, "edited")]

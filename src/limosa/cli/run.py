@@ -29,6 +29,7 @@ DryRun = Annotated[
 Reconnect = Annotated[bool, typer.Option("--accept-reconnect", help="Connections of the application must reconnect.")]
 Triggers = Annotated[bool, typer.Option("--accept-triggers", help="The table's own triggers fire.")]
 View = Annotated[bool, typer.Option("--accept-view", help="A view will stand where the split table stood.")]
+Libsql = Annotated[bool, typer.Option("--accept-libsql", help="Every program opens the file by libSQL.")]
 Columns = Annotated[bool, typer.Option("--accept-columns", help="Columns that payload leaves out will be gone.")]
 Slow = Annotated[bool, typer.Option("--accept-slow", help="The backfill takes longer than plan thinks fit.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question of the plan with yes.")]
@@ -44,6 +45,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     accept_slow: Slow = False,
     accept_view: View = False,
     accept_columns: Columns = False,
+    accept_libsql: Libsql = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -54,6 +56,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "--accept-slow": accept_slow,
         "--accept-view": accept_view,
         "--accept-columns": accept_columns,
+        "--accept-libsql": accept_libsql,
         "--yes": yes,
     }
     with opened(file, batch_rows=batch_rows) as app:

@@ -60,7 +60,8 @@ def rollback_part(voyage: Voyage, *, chunk: int | None = None, table: str | None
 def _range(voyage: Voyage, chunk: int) -> Part:
     chunks = voyage.reports.chunks()
     if chunk not in chunks:
-        known = f"{min(chunks)} to {max(chunks)}" if chunks else "none yet"
+        numbers = [str(number) for number in chunks]
+        known = ", ".join(numbers if len(numbers) <= 20 else [*numbers[:10], "...", numbers[-1]]) or "none yet"
         raise Refused(f"There is no chunk {chunk}.", needed=f"One of the migration's chunks: {known}.")
     after, upper = chunks[chunk]
     return Part(after=after, upper=upper)

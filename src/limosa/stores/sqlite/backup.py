@@ -40,7 +40,7 @@ def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation
             needed='backup = "table" or "none".',
             do="The host's own snapshots are another way.",
         )
-    target = f"{path}.limosa-{scope.id}"
+    target = _free(f"{path}.limosa-{scope.id}")
     return Operation(
         id="backup",
         step="expand",
@@ -49,6 +49,15 @@ def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation
         transactional=False,
         file=target,
     )
+
+
+def _free(name: str) -> str:
+    """A name that no earlier backup has: what was kept once is never written over."""
+    number, found = 1, name
+    while Path(found).exists():
+        number += 1
+        found = f"{name}-{number}"
+    return found
 
 
 def take_backup(database: Database, file: str) -> None:

@@ -13,12 +13,13 @@ __all__ = ["Column", "Dependent", "Index", "Table", "look", "names_of", "table_c
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; ``type`` as it was declared, ``generated`` where SQLite computes it."""
+    """One column; ``type`` and ``default`` as declared, ``generated`` where SQLite computes it."""
 
     name: str
     type: str
     not_null: bool
     generated: bool
+    default: str = ""
 
     @property
     def integer(self) -> bool:
@@ -88,8 +89,11 @@ def names_of(tx: SqliteTx) -> set[str]:
 
 def table_columns(tx: SqliteTx, table: str) -> tuple[Column, ...]:
     """The columns of a table; empty where there is none of this name."""
-    rows = tx.raw('SELECT name, type, "notnull", hidden FROM pragma_table_xinfo(?) ORDER BY cid', table)
-    return tuple(Column(str(name), str(kind), bool(strict), hidden in (2, 3)) for name, kind, strict, hidden in rows)
+    rows = tx.raw('SELECT name, type, "notnull", hidden, dflt_value FROM pragma_table_xinfo(?) ORDER BY cid', table)
+    return tuple(
+        Column(str(name), str(kind), bool(strict), hidden in {2, 3}, str(default or ""))
+        for name, kind, strict, hidden, default in rows
+    )
 
 
 def look(tx: SqliteTx, name: str) -> Table:

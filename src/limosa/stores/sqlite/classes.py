@@ -40,7 +40,7 @@ def classify(scope: Scope, after: Key | None, upper: Key | None, tx: SqliteTx, *
             ELSE 'lost' END AS class
         FROM {quoted(table)} AS t
         LEFT JOIN limosa_exception AS x ON x.migration = {ids} AND x.key = {scope.key_json("t")}
-        WHERE {" AND ".join(inside)} AND {scope.filter("t")}) GROUP BY class"""
+        WHERE {" AND ".join(inside)} AND {scope.filter("t", table)}) GROUP BY class"""
     found = {str(name): int(count) for name, count in tx.raw(sql, *params)}
     return {name: found.get(name, 0) for name in CLASSES}
 

@@ -24,8 +24,8 @@ def inspect(database: Database, migration: Migration, scope: Scope, table: Table
     """What can be said of the place; changes nothing."""
     with database.begin(snapshot=True) as tx:
         checks = [*_key_checks(scope, table, tx), *_table_checks(scope, table, tx)]
-        counts = _counts(scope, tx)
-        sizes = _sizes(database, scope, counts["rows"], tx)
+        counts = _counts(scope, table, tx)
+        sizes = _sizes(database, scope, table, counts["rows"], tx)
     checks += _view_checks(scope, table)
     if not counts["rows"]:
         checks.append(Check(name="rows", verdict="note", said=f"{scope.table} is empty."))
@@ -78,7 +78,7 @@ def _table_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
             needed="UTF-8.",
             do="Dump it and load the dump into a database that was made with PRAGMA encoding = 'UTF-8'.",
         )
-    names = names_of(tx)
+    names = names_of(tx) if not _begun(scope, tx) else set()
     taken = [name for name in (*scope.targets, scope.old, scope.rest, scope.both) if name.lower() in names]
     if taken:
         yield Check(
@@ -105,10 +105,17 @@ def _table_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
         yield Check(
             name="foreign keys",
             verdict="refused",
-            said=f"Foreign keys of {', '.join(table.inbound)} point at {table.name}.",
+            said=f"Foreign keys of {', '.join(table.inbound)} point at {scope.table}.",
             needed="None: cutover puts a view in the table's place, and a foreign key cannot point at a view.",
             do="Make those tables again without the foreign key.",
         )
+
+
+def _begun(scope: Scope, tx: SqliteTx) -> bool:
+    """The migration is under way or finished: what it made is its own."""
+    if "limosa_migration" not in names_of(tx):
+        return False
+    return bool(tx.raw("SELECT 1 FROM limosa_migration WHERE id = ? AND (active = 1 OR step = 'finish')", scope.id))
 
 
 def _view_checks(scope: Scope, table: Table) -> Iterator[Check]:
@@ -129,6 +136,22 @@ def _view_checks(scope: Scope, table: Table) -> Iterator[Check]:
             said=f"INSERT OR REPLACE that removes another row by {', '.join(unique)} is found by verify only.",
             do="Delete the other row first.",
         )
+    own = [trigger.name for trigger in table.triggers]
+    if own:
+        yield Check(
+            name="after finish",
+            verdict="note",
+            said=f"The table's own triggers ({', '.join(own)}) go with it: they fire until finish.",
+            do="Make INSTEAD OF triggers, or triggers on the new tables, before you call finish.",
+        )
+    if "REFERENCES" in table.sql.upper() or "CHECK" in table.sql.upper():
+        yield Check(
+            name="after finish",
+            verdict="note",
+            said="The table's own CHECK constraints and foreign keys hold until finish, the new tables have none.",
+        )
+    if scope.split.index is not None:
+        yield _vector_index_check(scope)
     if scope.left_out:
         yield Check(
             name="columns",
@@ -142,8 +165,9 @@ def _view_checks(scope: Scope, table: Table) -> Iterator[Check]:
         name="view",
         verdict="accept",
         said=(
-            f"From cutover on {table.name} is a view: INSERT ... ON CONFLICT DO UPDATE is refused, RETURNING answers"
-            " NULL, the count of changed rows is 0, there is no rowid."
+            f"From cutover on {scope.table} is a view: INSERT ... ON CONFLICT DO UPDATE is refused, RETURNING does not"
+            " answer what the database gave, the count of changed rows is 0, last_insert_rowid() and rowid are not"
+            " there, and a NULL in a column with a DEFAULT becomes the default."
         ),
         needed="Your word that no statement of the application's needs them.",
         do="INSERT OR REPLACE, UPDATE and DELETE go on working.",
@@ -151,10 +175,25 @@ def _view_checks(scope: Scope, table: Table) -> Iterator[Check]:
     )
 
 
-def _counts(scope: Scope, tx: SqliteTx) -> dict[str, int]:
+def _vector_index_check(scope: Scope) -> Check:
+    if not scope.native:
+        return Check(name="vector index", verdict="note", said="Stock SQLite has no vector index: none is built.")
+    if not scope.local:
+        return Check(name="vector index", verdict="ok", said="The server keeps it.")
+    return Check(
+        name="vector index",
+        verdict="accept",
+        said="Once vector indexes stand, a program that opens the file by stock SQLite can no longer write to it.",
+        needed="Your word that every program opens it by libSQL.",
+        do="Leave vector_index out of [target] otherwise; search then compares every row.",
+        flag="--accept-libsql",
+    )
+
+
+def _counts(scope: Scope, table: Table, tx: SqliteTx) -> dict[str, int]:
     """Rows, and rows by what they say of their dimension and model; lengths are decoded by a dry run."""
     split = scope.split
-    source, kept = quoted(scope.table), scope.filter("t")
+    source, kept = quoted(table.name), scope.filter("t", table.name)
     counts = {"rows": int(tx.raw(f"SELECT count(*) FROM {source} AS t WHERE {kept}")[0][0])}
     for title, name in (("dimension", split.dimension), ("model", split.model)):
         if name is not None:
@@ -167,14 +206,14 @@ def _counts(scope: Scope, tx: SqliteTx) -> dict[str, int]:
     return {**counts, "outside": outside}
 
 
-def _sizes(database: Database, scope: Scope, rows: int, tx: SqliteTx) -> dict[str, object]:
+def _sizes(database: Database, scope: Scope, table: Table, rows: int, tx: SqliteTx) -> dict[str, object]:
     names = [*(column.name for column in scope.carried)]
     carried = " + ".join(f"coalesce(length(CAST({quoted(name)} AS BLOB)), 0)" for name in names)
     text = " + ".join(
         f"CASE typeof({quoted(n)}) WHEN 'text' THEN length({quoted(n)}) ELSE 0 END" for n in scope.split.vectors
     )
     found = tx.raw(
-        f"SELECT avg({carried}), avg({text}), count(*) FROM (SELECT * FROM {quoted(scope.table)} LIMIT {SAMPLE})"
+        f"SELECT avg({carried}), avg({text}), count(*) FROM (SELECT * FROM {quoted(table.name)} LIMIT {SAMPLE})"
     )[0]
     payload, texts = float(found[0] or 0), float(found[1] or 0)
     pages, page = (int(tx.raw(f"PRAGMA {name}")[0][0]) for name in ("page_count", "page_size"))

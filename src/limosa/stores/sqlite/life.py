@@ -97,6 +97,18 @@ class Life:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._bury(int(file.name.rpartition("-")[2]))
                 file.unlink(missing_ok=True)
+        for owner in self._owners():
+            # A database that was restored or copied remembers processes that never worked beside it.
+            if owner != self._number and not path.with_name(f"{path.name}-limosa-{owner}").exists():
+                self._bury(owner)
+
+    def _owners(self) -> list[int]:
+        with self.database.begin(snapshot=True) as tx:
+            if not tx.raw("SELECT 1 FROM sqlite_master WHERE name = 'limosa_turn'"):
+                return []
+            held = "owner IS NOT NULL AND lease_until IS NOT NULL"
+            sql = f"SELECT owner FROM limosa_turn WHERE {held} UNION SELECT owner FROM limosa_chunk WHERE {held}"
+            return [int(owner) for (owner,) in tx.raw(sql)]
 
     def _bury(self, owner: int) -> None:
         with self.database.begin() as tx:

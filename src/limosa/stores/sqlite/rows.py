@@ -38,7 +38,7 @@ class RowSource:
     def count(self) -> int:
         """How many rows satisfy the filter now."""
         with self.database.begin(snapshot=True) as tx:
-            found = tx.raw(f"SELECT count(*) FROM {quoted(self.table)} AS t WHERE {self.scope.filter('t')}")
+            found = tx.raw(f"SELECT count(*) FROM {quoted(self.table)} AS t WHERE {self.scope.filter('t', self.table)}")
         return int(found[0][0])
 
     def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
@@ -69,7 +69,7 @@ class RowSource:
         while len(rows) < limit:
             inside, params = self.beyond(after) if upper is None else self.inside(after, upper)
             wanted = min(FETCH_ROWS, limit - len(rows))
-            found = self._select(tx, f"{inside} AND {self.scope.filter('t')} {order} {wanted}", params)
+            found = self._select(tx, f"{inside} AND {self.scope.filter('t', self.table)} {order} {wanted}", params)
             rows += [self._row(values, version) for values in found]
             if len(found) < wanted:
                 break
@@ -95,14 +95,18 @@ class RowSource:
         if not keys:
             return []
         version = self.version(tx)
-        sent = f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {self.scope.filter('t')}"
+        sent = self._sent()
         found = self._select(tx, sent, [self._listed(keys)])
         return [self._row(values, version, filled=True) for values in found]
 
     def raw_vectors(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, tuple[Any, ...]]:
         """What decides a row's vector, as it is now: to see whether a row is still the one that was read."""
-        sent = f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {self.scope.filter('t')}"
+        sent = self._sent()
         return {(str(values[0]),): _traces(values) for values in self._select(tx, sent, [self._listed(keys)])}
+
+    def _sent(self) -> str:
+        kept = self.scope.filter("t", self.table)
+        return f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {kept}"
 
     def _listed(self, keys: Sequence[Key]) -> str:
         return json.dumps([self.scope.value(key) for key in keys], ensure_ascii=False)

@@ -71,12 +71,12 @@ class Scope:
         stand = {column.name for column in self.carried} | {self.split.vector}
         return tuple(column.name for column in self.columns if column.name not in stand)
 
-    def filter(self, alias: str) -> str:
-        """The filter, or true; its columns are those of the alias."""
+    def filter(self, alias: str, table: str) -> str:
+        """The filter on a row of this table, or true; its columns are named as if the table had its first name."""
         if self.where is None:
             return "true"
-        inner = f"SELECT * FROM (SELECT {alias}.*) AS {quoted(self.table)}"
-        return f"EXISTS (SELECT 1 FROM ({inner}) AS {quoted(self.table)} WHERE {self.where})"
+        key, own = quoted(self.key.name), quoted(self.table)
+        return f"EXISTS (SELECT 1 FROM {quoted(table)} AS {own} WHERE {own}.{key} = {alias}.{key} AND ({self.where}))"
 
     def key_json(self, alias: str) -> str:
         """The key as the ledger keeps it."""

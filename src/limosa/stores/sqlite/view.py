@@ -67,6 +67,7 @@ def switch_statements(scope: Scope, dependents: tuple[Dependent, ...]) -> tuple[
         *_drops(dependents),
         f"DROP VIEW IF EXISTS {quoted(scope.both)}",
         f"ALTER TABLE {quoted(scope.table)} RENAME TO {quoted(scope.old)}",
+        _key_table(scope),
         union_view(scope, scope.table, side=scope.old),
         *_write_triggers(scope),
         *(each.sql for each in dependents),
@@ -79,6 +80,7 @@ def switch_back(scope: Scope, dependents: tuple[Dependent, ...]) -> tuple[str, .
     return (
         *_drops(dependents),
         f"DROP VIEW {quoted(scope.table)}",
+        f"DROP TABLE {_keys(scope)}",
         f"ALTER TABLE {quoted(scope.old)} RENAME TO {quoted(scope.table)}",
         *(each.sql for each in dependents),
         _layout(scope, "table"),
@@ -122,35 +124,106 @@ def _drops(dependents: tuple[Dependent, ...]) -> list[str]:
 
 
 def _write_triggers(scope: Scope, *, finished: bool = False) -> tuple[str, ...]:
+    """What old code writes through the view: to the table ``side``, and from there to the target of its length."""
     key, side = quoted(scope.key.name), quoted(scope.rest if finished else scope.old)
-    names = [column.name for column in scope.columns if not column.generated]
-    given, written = f"NEW.{key}", f"NEW.{key}"
-    if scope.key.integer:
-        written = f"coalesce(NEW.{key}, last_insert_rowid())"
-        if finished:
-            # The rest does not know the keys that the targets hold.
-            given = f"coalesce(NEW.{key}, (SELECT coalesce(max(w.{key}), 0) + 1 FROM {quoted(scope.table)} AS w))"
-            written = f"coalesce(NEW.{key}, (SELECT max(w.{key}) FROM {quoted(scope.table)} AS w))"
-    values = ", ".join(given if name == scope.key.name else f"NEW.{quoted(name)}" for name in names)
-    copies = " ".join(_copy(scope, table, d, side, written, finished=finished) for table, d in scope.split.targets)
     clear = " ".join(f"DELETE FROM {quoted(table)} WHERE {key} = OLD.{key};" for table in scope.targets)
     gone = f"DELETE FROM {side} WHERE {key} = OLD.{key};"
-    # INSERT OR REPLACE may replace a row of another length, whose target is another one.
-    replaced = " ".join(f"DELETE FROM {quoted(table)} WHERE {key} = {written};" for table in scope.targets)
-    listed = ", ".join(quoted(name) for name in names)
-    insert = f"INSERT INTO {side} ({listed}) VALUES ({values}); {replaced} {copies}"
-    same = ", ".join(f"{quoted(name)} = NEW.{quoted(name)}" for name in names)
-    change = f"UPDATE {side} SET {same} WHERE {key} = OLD.{key}; {clear} {replaced} {copies}"
+    made = {"insert": ("INSERT", "", _inserted(scope, side, finished=finished)), "delete": ("DELETE", "", gone + clear)}
+    if finished:
+        vectors = [quoted(name) for name in scope.split.vectors]
+        same = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in vectors)
+        check = _free_key(scope, f"NEW.{key} IS NOT OLD.{key}")
+        body = f"{check} {gone} {clear} {_moved(scope, side)} DELETE FROM {_keys(scope)};"
+        made["update"] = ("UPDATE", f" WHEN NOT ({same})", body)
+        # A vector that was made from the text is not made again: the row stays where it is.
+        made["payload"] = ("UPDATE", f" WHEN {same}", f"{check} {_payload(scope, side)} DELETE FROM {_keys(scope)};")
+    else:
+        same = ", ".join(f"{quoted(name)} = NEW.{quoted(name)}" for name in _written(scope))
+        copies = _copies(scope, side, f"NEW.{key}", finished=False)
+        made["update"] = ("UPDATE", "", f"UPDATE {side} SET {same} WHERE {key} = OLD.{key}; {clear} {copies}")
+    return tuple(
+        f"CREATE TRIGGER limosa_{scope.id}_view_{name} INSTEAD OF {event} ON {quoted(scope.table)}{when}"
+        f" BEGIN {body} END"
+        for name, (event, when, body) in made.items()
+    )
+
+
+def _keys(scope: Scope) -> str:
+    return quoted(f"limosa_{scope.id}_key")
+
+
+def _key_table(scope: Scope) -> str:
+    """A table in which a key that is inserted meets the key that stands, under the statement's own conflict rule.
+
+    The rows lie in several tables, none of which knows all keys; INSERT OR REPLACE, OR IGNORE and a plain
+    INSERT are told apart by what becomes of ``fresh`` here.
+    """
+    return f"CREATE TABLE {_keys(scope)} (key {scope.key.type}, fresh INTEGER, UNIQUE (key))"
+
+
+def _free_key(scope: Scope, condition: str) -> str:
+    key, view = quoted(scope.key.name), quoted(scope.table)
+    stands = f"EXISTS (SELECT 1 FROM {view} AS w WHERE w.{key} = NEW.{key})"
+    return (
+        f"INSERT INTO {_keys(scope)} SELECT NEW.{key}, 0 WHERE {condition} AND {stands};"
+        f" INSERT INTO {_keys(scope)} SELECT NEW.{key}, 1 WHERE {condition};"
+    )
+
+
+def _written(scope: Scope) -> list[str]:
+    return [column.name for column in scope.columns if not column.generated]
+
+
+def _inserted(scope: Scope, side: str, *, finished: bool) -> str:
+    key, keys, view = quoted(scope.key.name), _keys(scope), quoted(scope.table)
+    given = f"NEW.{key}"
+    if scope.key.integer and finished:
+        # The rest does not know the keys that the targets hold.
+        given = f"coalesce(NEW.{key}, (SELECT coalesce(max(w.{key}), 0) + 1 FROM {view} AS w))"
+    # A column that the statement leaves out cannot be told from one that it sets to NULL.
+    values = {
+        column.name: f"coalesce(NEW.{quoted(column.name)}, {column.default})"
+        if column.default
+        else f"NEW.{quoted(column.name)}"
+        for column in scope.columns
+    }
+    values[scope.key.name] = f"(SELECT key FROM {keys} WHERE fresh = 1)"
+    listed = ", ".join(quoted(name) for name in _written(scope))
+    fresh = f"(SELECT key FROM {keys} WHERE fresh = 1)"
+    parts = [
+        f"INSERT INTO {keys} SELECT NEW.{key}, 0 WHERE EXISTS (SELECT 1 FROM {view} AS w WHERE w.{key} = NEW.{key});",
+        f"INSERT INTO {keys} VALUES ({given}, 1);",
+        *(f"DELETE FROM {table} WHERE {key} = {fresh};" for table in (side, *map(quoted, scope.targets))),
+        f"INSERT INTO {side} ({listed}) SELECT {', '.join(values[name] for name in _written(scope))}"
+        f" WHERE EXISTS (SELECT 1 FROM {keys} WHERE fresh = 1);",
+    ]
+    if scope.key.integer:
+        parts.append(f"UPDATE {keys} SET key = last_insert_rowid() WHERE fresh = 1 AND key IS NULL;")
+    parts.append(_copies(scope, side, fresh, finished=finished))
+    return " ".join([*parts, f"DELETE FROM {keys};"])
+
+
+def _moved(scope: Scope, side: str) -> str:
+    names = _written(scope)
+    listed, values = ", ".join(quoted(name) for name in names), ", ".join(f"NEW.{quoted(name)}" for name in names)
+    written = f"NEW.{quoted(scope.key.name)}"
+    return f"INSERT INTO {side} ({listed}) VALUES ({values}); {_copies(scope, side, written, finished=True)}"
+
+
+def _payload(scope: Scope, side: str) -> str:
+    key = quoted(scope.key.name)
+    carried = ", ".join(f"{quoted(column.name)} = NEW.{quoted(column.name)}" for column in scope.carried)
+    every = ", ".join(f"{quoted(name)} = NEW.{quoted(name)}" for name in _written(scope))
+    parts = [f"UPDATE {quoted(table)} SET {carried} WHERE {key} = OLD.{key};" for table in scope.targets]
+    return " ".join([*parts, f"UPDATE {side} SET {every} WHERE {key} = OLD.{key};"])
+
+
+def _copies(scope: Scope, side: str, written: str, *, finished: bool) -> str:
+    parts = [_copy(scope, table, d, side, written, finished=finished) for table, d in scope.split.targets]
     if finished:
         # What a target took need not stand beside it.
-        insert += f" DELETE FROM {side} WHERE {key} = {written} AND NOT ({absent(scope, side)});"
-        change = f"{gone} {clear} {insert}"
-    made = {"insert": insert, "update": change, "delete": f"{gone} {clear}"}
-    return tuple(
-        f"CREATE TRIGGER limosa_{scope.id}_view_{event} INSTEAD OF {event.upper()} ON {quoted(scope.table)}"
-        f" BEGIN {body} END"
-        for event, body in made.items()
-    )
+        parts.append(f"DELETE FROM {side} WHERE {quoted(scope.key.name)} = {written} AND NOT ({absent(scope, side)});")
+    return " ".join(parts)
 
 
 def _copy(scope: Scope, table: str, dimension: int | None, side: str, written: str, *, finished: bool) -> str:
