@@ -31,6 +31,10 @@ def ensure(source: Path | str | Mapping[str, object], *, say: Callable[[str], No
         if _ready(app):
             return True
         wanted = app.migration.on_start
+        record = app.voyage.records.get()
+        if record is not None and record.switched and wanted != "migrate":
+            # Whoever follows the changes is somebody else.
+            return True
         said = f"The migration {app.migration.name!r} has not been carried out."
         if wanted == "refuse":
             raise Refused(said, needed="Its new layout.", do="limosa run FILE, then limosa cutover FILE.")
@@ -38,7 +42,7 @@ def ensure(source: Path | str | Mapping[str, object], *, say: Callable[[str], No
             say(f"{said} limosa run FILE begins it, or goes on.")
             return False
         voyage = app.voyage
-        if voyage.records.get() is None:
+        if record is None:
             # What the plan refuses is refused before anything is made.
             admit(app.plan(), YES)
             voyage.records.prepare()

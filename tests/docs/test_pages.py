@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from limosa.config import load
 from limosa.config.schema import SECTIONS
+from limosa.config.split import SPLIT_SECTIONS
 from limosa.errors import LimosaError
 from tests.docs.pages import CHECKOUT, Block, Page, pages
 
@@ -40,10 +43,13 @@ def test_a_file_with_an_unknown_key_would_be_seen(tmp_path: Path) -> None:
         load(file)
 
 
-def test_every_key_of_the_file_is_described_and_no_other() -> None:
-    page = next(page for page in pages() if page.name == "docs/reference/file.md")
+@pytest.mark.parametrize(("name", "sections"), [("file", SECTIONS), ("split-file", SPLIT_SECTIONS)])
+def test_every_key_of_the_file_is_described_and_no_other(
+    name: str, sections: Mapping[tuple[str, ...], type[BaseModel]]
+) -> None:
+    page = next(page for page in pages() if page.name == f"docs/reference/{name}.md")
     described = _described(page)
-    for path, section in SECTIONS.items():
+    for path, section in sections.items():
         # The sections have headings of their own.
         keys = set(section.model_fields) - ({"source", "target", "backfill"} if path == () else set())
         assert described[path] == keys, ".".join(path) or "top"

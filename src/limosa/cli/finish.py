@@ -30,7 +30,8 @@ def finish(file: File = FILE, drop_old: DropOld = False, yes: Yes = False) -> No
         if record.switched or record.shape == "fill":
             require_consent(f"Finish {record.name}: {_what(record.shape, drop_old=drop_old)}, for good?", yes=yes)
         app.finish(drop_old=drop_old)
-    out.print("Finished.")
+    kept = app.migration.split is not None and not drop_old
+    out.print("Finished; the old table stays, under another name." if kept else "Finished.")
 
 
 def _what(shape: str, *, drop_old: bool) -> str:

@@ -16,7 +16,7 @@ def retry(file: File = FILE) -> None:
     with opened(file) as app:
         count = app.retry()
     said = (
-        with_file(f"Dead rows queued: {rows(count)}. limosa run FILE embeds them.", file)
+        with_file(f"Dead rows queued: {rows(count)}. limosa run FILE tries them again.", file)
         if count
         else "No row is dead."
     )

@@ -9,6 +9,7 @@ import typer
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Yes, with_file
+from limosa.errors import Refused
 
 __all__ = ["rollback"]
 
@@ -23,6 +24,8 @@ def rollback(file: File = FILE, chunk: Chunk = None, table: Table = None, yes: Y
     from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
 
+    if chunk is not None and table is not None:
+        raise Refused("A chunk and a table are named.", needed="One of --chunk and --table.")
     out = console()
     with opened(file, say=lambda line: print_line(out, "rollback", line)) as app:
         record = app.voyage.record()

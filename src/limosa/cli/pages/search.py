@@ -27,7 +27,7 @@ def print_found(console: Console, found: Sequence[Found]) -> None:
     for hits in zip_longest(*(side.hits for side in found)):
         table.add_row(*(_hit(hit, alone=hit is not None and hit.key not in shared) for hit in hits))
     console.print(table)
-    if all(keys):
+    if len(found) > 1 and all(keys):
         console.print(f"\n{len(shared)} of {max(map(len, keys))} rows are found by both.")
 
 
