@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from multiprocessing import Queue
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import limosa
 from limosa.app import App
-from limosa.errors import LimosaError, ProofFailed, Refused
+from limosa.errors import ProofFailed, Refused
 from limosa.model.proof import Proof
-from tests.journey.split_world import ILLS, Writer, dump, job_of, make_table, row_for, split_app, stale_rows, vector_for
+from tests.journey.split_world import ILLS, Writer, dump, make_table, row_for, split_app, stale_rows, vector_for
 
 ACCEPT = frozenset({"--accept-view"})
 
@@ -334,54 +331,6 @@ def _give_keys(path: Path, expected: int) -> None:
         found = connection.execute("SELECT max(embedding_id), count(*) FROM embeddings").fetchone()
         assert found == (expected, expected)
         assert connection.execute("SELECT max(embedding_id) FROM embeddings_3").fetchone() == (expected,)
-
-
-def _start(path: Path, said: Queue[object], on_start: str) -> None:
-    try:
-        said.put(limosa.ensure({**job_of(f"sqlite://{path}"), "on_start": on_start}, say=lambda line: None))
-    except LimosaError as error:
-        said.put(repr(error))
-
-
-def test_ten_processes_that_start_at_once_migrate_once(path: Path) -> None:
-    spawning = multiprocessing.get_context("spawn")
-    said: Queue[object] = spawning.Queue()
-    processes = [spawning.Process(target=_start, args=(path, said, "migrate")) for _ in range(10)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [said.get(timeout=5) for _ in processes] == [True] * 10
-    assert not stale_rows(path)
-    with closing(split_app(path)) as app:
-        assert not _different(app.verify())
-        assert [kind for _, kind, _ in app.voyage.reports.events()] == ["cutover"]
-
-
-@pytest.mark.parametrize("on_start", ["warn", "refuse"])
-def test_a_start_that_may_not_migrate_changes_nothing(path: Path, on_start: str) -> None:
-    before = dump(path)
-    told: list[str] = []
-    job = {**job_of(f"sqlite://{path}"), "on_start": on_start}
-    if on_start == "refuse":
-        with pytest.raises(Refused, match="has not been carried out"):
-            limosa.ensure(job)
-    else:
-        assert not limosa.ensure(job, say=told.append)
-        assert "limosa run" in told[0]
-    assert dump(path) == before
-
-
-def test_a_start_after_the_migration_follows_what_waits(path: Path) -> None:
-    job = {**job_of(f"sqlite://{path}"), "on_start": "migrate"}
-    assert limosa.ensure(job, say=lambda line: None)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(EDIT)
-    assert limosa.ensure(job, say=lambda line: None)
-    assert not stale_rows(path)
-    with closing(limosa.open(job)) as app:
-        app.finish()
-    assert limosa.ensure(job, say=lambda line: None)
 
 
 def test_a_backup_of_an_earlier_run_is_never_written_over_and_works_when_restored(path: Path) -> None:

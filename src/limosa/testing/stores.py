@@ -178,7 +178,8 @@ def _moving(world: StoreWorld, voyage: Voyage, bench: Bench, claim: Claim) -> Ke
     with ends.target.begin() as tx:
         held = {row.key: row for row in ends.target.hold([row.key for row in chosen], tx)}
         _expect(set(held) == {row.key for row in chosen}, "hold gives rows that nobody has locked, as they are now")
-    settle_batch(bench, claim, ends, Haul(rows=rows[1:], cursor=claim.upper, finished=True))
+    rest = [row for row in rows if row.key != chosen[0].key]
+    settle_batch(bench, claim, ends, Haul(rows=rest, cursor=claim.upper, finished=True))
     return chosen[0].key
 
 
