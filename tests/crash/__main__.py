@@ -1,4 +1,4 @@
-"""SIGKILL at random instants of a measured run: ``python -m tests.crash [--kills N] [--writer]``.
+"""SIGKILL at random instants of a measured run: ``python -m tests.crash [--kills N] [--writer] [--split]``.
 
 Each run is killed once, in a step drawn in turn, started again, and compared: without a writer with
 the dump of a run that was not killed, with a writer by every key and every vector.
@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from limosa.stores.postgres.embedded import start
+from tests.crash.random_split import kill_splits
 from tests.crash.world import World, dump, make_table, start_driver
 from tests.journey.world import NEW, Writer, stale_rows
 from tests.providers.openai_server import OpenAIServer
@@ -83,7 +84,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--writer", action="store_true", help="50 changes a second all the while")
+    parser.add_argument("--split", action="store_true", help="a table in a SQLite file is split")
     options = parser.parse_args()
+    wrong = kill_splits(options) if options.split else _kill_upgrades(options)
+    print(f"{options.kills} kills, {len(wrong)} wrong")
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+
+
+def _kill_upgrades(options: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory() as name, OpenAIServer() as provider:
         folder = Path(name)
         folder.chmod(0o755)
@@ -91,10 +100,7 @@ def main() -> None:
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION vector")
             rows = options.rows
-            wrong = kill_all(lambda: fresh(server.url(), folder, provider, rows), options)
-    print(f"{options.kills} kills, {len(wrong)} wrong")
-    if wrong:
-        raise SystemExit("\n".join(wrong))
+            return kill_all(lambda: fresh(server.url(), folder, provider, rows), options)
 
 
 def kill_all(make: Callable[[], World], options: argparse.Namespace) -> list[str]:

@@ -13,7 +13,7 @@ from limosa.errors import Refused
 
 __all__ = ["main"]
 
-ACCEPT = frozenset({"--accept-reconnect"})
+ACCEPT = frozenset({"--accept-reconnect", "--accept-view"})
 
 
 def main(job: str, verbs: str, url: str, output: str) -> None:
@@ -38,6 +38,8 @@ def _drive(job: str, verbs: str) -> None:
             # Going on with a rollback: there may be nothing left to go back from.
             with contextlib.suppress(Refused):
                 app.rollback()
+        elif verb == "finish":
+            app.finish(drop_old=True)
         else:
             getattr(app, verb)()
     app.close()
