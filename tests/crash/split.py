@@ -74,6 +74,8 @@ class _Watch:
         while time.monotonic() < alone_until and len(list(self.log.parent.glob("*-limosa-*"))) < 2:
             time.sleep(0.001)
         os.kill(os.getpid(), self.kill.signal)
+        # The other threads stop a moment later: until then none of them gets the turn to write.
+        time.sleep(0.1)
 
     def __call__(self, engine: Engine) -> Engine:
         """The same engine, with connections that are listened to."""

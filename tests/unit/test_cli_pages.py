@@ -102,7 +102,7 @@ def test_a_status_tells_rate_money_and_the_index() -> None:
     assert "2 rows a second, 2.0 s left" in said
     assert "$0.2500 for 1,000 tokens" in said
     assert "building index, 50 of 1,000" in said
-    assert "7 of the application's wait" in said
+    assert "7 wait to be followed" in said
 
 
 @pytest.mark.parametrize(

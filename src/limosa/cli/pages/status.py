@@ -120,7 +120,7 @@ def _numbers(console: Console, status: Status) -> None:
         print_line(console, "index", f"{building.phase}, {rows(building.done)} of {rows(building.total)}")
     print_line(console, "chunks", f"{tally.chunks_done} done, {tally.chunks_open} open, {tally.workers} at work")
     if tally.changes:
-        print_line(console, "changes", f"{rows(tally.changes)} of the application's wait")
+        print_line(console, "changes", f"{rows(tally.changes)} wait to be followed")
     if tally.cost_usd:
         print_line(console, "spent", f"{money(tally.cost_usd)} for {rows(tally.tokens)} tokens")
 

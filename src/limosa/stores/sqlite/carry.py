@@ -1,30 +1,37 @@
-"""A row's own vector, read from its blob and its JSON text, bit for bit, or the reason why it cannot be."""
+"""Rows' own vectors, read from blobs and JSON texts, bit for bit, or the reasons why they cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from limosa.model.batch import Vectors
-from limosa.stores.sqlite.decimals import NotAVector, floats
+from limosa.stores.sqlite.decimals import NotAVector, floats, plain_floats
 from limosa.stores.sqlite.engine import Value
 
-__all__ = ["vector_of"]
+__all__ = ["vectors_of"]
+
+Values = Sequence[tuple[str, bytes | None]]
+"""For each vector column of a row SQLite's type of the value, and its bytes."""
 
 
-def vector_of(values: Sequence[tuple[str, bytes | None]], dimension: Value) -> tuple[Vectors | None, str]:
-    """The vector, shape (d,), or why there is none; both are empty where the row holds no vector.
+def vectors_of(rows: Sequence[tuple[Values, Value]]) -> list[tuple[Vectors | None, str]]:
+    """For each row its vector, shape (d,), or why there is none; both are empty where it holds no vector.
 
     Args:
-        values: for each vector column SQLite's type of the value, and its bytes.
-        dimension: what the row says of its length; None where it says nothing.
+        rows: for each its values, and what it says of its length; None where it says nothing.
     """
+    plain = plain_floats([raw for values, _ in rows for kind, raw in values if kind == "text" and raw is not None])
+    return [_vector_of(values, dimension, plain) for values, dimension in rows]
+
+
+def _vector_of(values: Values, dimension: Value, plain: Mapping[bytes, Vectors]) -> tuple[Vectors | None, str]:
     found: list[Vectors] = []
     try:
         for kind, raw in values:
             if raw is not None:
-                found.append(_decoded(kind, raw))
+                found.append(plain[raw] if kind == "text" and raw in plain else _decoded(kind, raw))
         if not found:
             return None, ""
         _require_length(found[0], dimension)

@@ -6,9 +6,10 @@ import json
 import queue
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ PATIENCE_S = 180.0
 CACHE_KB = 4_096
 """A connection's page cache; a process has three or four connections."""
 
-CHECKPOINT_PAGES = 8_000
-"""Pages in the write-ahead log at which limosa copies them into the file: 32 MB at the usual page size. The
-application may meet as many at its own commit; the default of 1,000 makes every batch of vectors wait."""
+LOG_PAGES = 32_000
+"""Pages that the write-ahead log may grow to before it is begun anew: 128 MB at the usual page size."""
+
+RESTART_S = 0.05
+"""How long readers of the old log are waited for then; the application's writers wait as long."""
 
 _LOOK = "SELECT 1 FROM sqlite_master LIMIT 1"
 
@@ -78,6 +81,10 @@ class Database:
         self.title = engine.title
         self._idle: dict[bool, queue.LifoQueue[Connection]] = {True: queue.LifoQueue(), False: queue.LifoQueue()}
         self._turn = Turn()
+        # Two threads that fetch and decode would take Python's lock from each other at every row of a file.
+        self.decoding: AbstractContextManager[object] = threading.Lock() if self._file else nullcontext()
+        self._emptying = threading.Lock()
+        self._most_logged = LOG_PAGES
         self._born = _identity(engine.path)
 
     @contextmanager
@@ -122,7 +129,8 @@ class Database:
         if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
             # A commit that a power cut takes back takes its rows and its cursor back together.
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            # The default of 1,000 makes every batch of vectors wait for the disk.
+            connection.execute(f"PRAGMA wal_autocheckpoint = {2 * LOG_PAGES}")
 
     @contextmanager
     def begin(self, *, snapshot: bool = False, durable: bool = False, bulk: bool = False) -> Iterator[SqliteTx]:
@@ -141,17 +149,37 @@ class Database:
                 yield SqliteTx(connection, self.title)
                 connection.execute("ROLLBACK")
             return
-        turn, session = self._turn.hold(bulk=bulk), self.session(write=True)
-        with turn, session as connection, _durably(connection, wanted=durable and self._file):
-            _patiently(connection, "BEGIN IMMEDIATE")
-            try:
-                yield SqliteTx(connection, self.title)
-            except BaseException:
-                with suppress(LimosaError):
-                    connection.execute("ROLLBACK")
-                raise
-            # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
-            _patiently(connection, "COMMIT")
+        with self.session(write=True) as connection:
+            with self._turn.hold(bulk=bulk), _durably(connection, wanted=durable and self._file):
+                _patiently(connection, "BEGIN IMMEDIATE")
+                try:
+                    yield SqliteTx(connection, self.title)
+                except BaseException:
+                    with suppress(LimosaError):
+                        connection.execute("ROLLBACK")
+                    raise
+                # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
+                _patiently(connection, "COMMIT")
+            if bulk and self._file:
+                self._empty_log(connection)
+
+    def _empty_log(self, connection: Connection) -> None:
+        """Copies the log's pages into the file while the next batch is written, so that no commit has to.
+
+        What fails here is tried again after the next batch: the commit itself stands.
+        """
+        if not self._emptying.acquire(blocking=False):
+            return
+        try:
+            with suppress(LimosaError):
+                logged = _checkpoint(connection, "PASSIVE")
+                if logged > self._most_logged:
+                    # While nobody writes, and nobody reads from it, the log begins anew.
+                    with self._turn.hold(bulk=False):
+                        left = _checkpoint(connection, "RESTART")
+                    self._most_logged = LOG_PAGES + left
+        finally:
+            self._emptying.release()
 
     @property
     def _file(self) -> bool:
@@ -175,6 +203,15 @@ class Database:
             with suppress(queue.Empty):
                 while True:
                     idle.get_nowait().close()
+
+
+def _checkpoint(connection: Connection, how: str) -> int:
+    """How many pages the log holds; none where it begins anew with the next commit, or where there is no log."""
+    before = connection.execute("PRAGMA busy_timeout")[0][0]
+    connection.execute(f"PRAGMA busy_timeout = {1000 * RESTART_S:.0f}")
+    failed, logged, _ = connection.execute(f"PRAGMA wal_checkpoint({how})")[0]
+    connection.execute(f"PRAGMA busy_timeout = {before!s}")
+    return 0 if how != "PASSIVE" and not failed else int(logged or 0)
 
 
 @contextmanager

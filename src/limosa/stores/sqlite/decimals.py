@@ -17,7 +17,7 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
-__all__ = ["NotAVector", "Vector", "floats"]
+__all__ = ["NotAVector", "Vector", "floats", "plain_floats"]
 
 Vector = NDArray[np.float32]
 """Shape (d,), float32, C order."""
@@ -106,6 +106,21 @@ def floats(text: bytes) -> Vector:
         return doubles.astype(np.float32)
     # The parser found one array of nothing but numbers: every comma stands between two of them.
     return _decided(doubles, text[text.index(b"[") + 1 : text.index(b"]")].decode("ascii").split(","))
+
+
+def plain_floats(texts: Sequence[bytes]) -> dict[bytes, Vector]:
+    """What ``floats`` answers for each of these texts, found together; empty where one of them needs a closer look."""
+    found = [_parsed(text) for text in texts]
+    if not found or any(doubles is None for doubles in found):
+        return {}
+    together = np.concatenate([doubles for doubles in found if doubles is not None])
+    if not _plain(together):
+        return {}
+    singles, vectors, end = together.astype(np.float32), dict[bytes, Vector](), 0
+    for text, doubles in zip(texts, found, strict=True):
+        start, end = end, end + len(doubles if doubles is not None else ())
+        vectors[text] = singles[start:end]
+    return vectors
 
 
 def _parsed(text: bytes) -> _Doubles | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from limosa.model.batch import Key, Row
-from limosa.stores.sqlite.carry import vector_of
+from limosa.stores.sqlite.carry import vectors_of
 from limosa.stores.sqlite.database import Database, SqliteTx
 from limosa.stores.sqlite.engine import Value
 from limosa.stores.sqlite.names import quoted
@@ -55,22 +57,32 @@ class RowSource:
 
     def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
         """Rows of the filter in (after, upper], in key order, with their vectors."""
-        with self.database.begin(snapshot=True) as tx:
-            return self._paged(after, limit, tx, upper=upper)
+        # A snapshot for each fetch: a long one would keep the write-ahead log from beginning anew.
+        with self.database.decoding:
+            return self._paged(after, limit, partial(self.database.begin, snapshot=True), upper=upper)
 
     def page(self, after: Key | None, limit: int, tx: SqliteTx) -> list[Row]:
         """The next rows of the filter in key order, as this snapshot has them."""
-        return self._paged(after, limit, tx)
+        return self._paged(after, limit, lambda: nullcontext(tx))
 
-    def _paged(self, after: Key | None, limit: int, tx: SqliteTx, *, upper: Key | None = None) -> list[Row]:
+    def _paged(
+        self,
+        after: Key | None,
+        limit: int,
+        begin: Callable[[], AbstractContextManager[SqliteTx]],
+        *,
+        upper: Key | None = None,
+    ) -> list[Row]:
         """Texts are decoded a few hundred at a time: all texts of a batch would be most of the memory."""
-        version, rows = self.version(tx), list[Row]()
+        rows: list[Row] = []
         order = f"ORDER BY t.{quoted(self.scope.key.name)} LIMIT"
         while len(rows) < limit:
             inside, params = self.beyond(after) if upper is None else self.inside(after, upper)
             wanted = min(FETCH_ROWS, limit - len(rows))
-            found = self._select(tx, f"{inside} AND {self.scope.filter('t', self.table)} {order} {wanted}", params)
-            rows += [self._row(values, version) for values in found]
+            with begin() as tx:
+                version = self.version(tx)
+                found = self._select(tx, f"{inside} AND {self.scope.filter('t', self.table)} {order} {wanted}", params)
+            rows += _rows(found, version)
             if len(found) < wanted:
                 break
             after = rows[-1].key
@@ -97,7 +109,7 @@ class RowSource:
         version = self.version(tx)
         sent = self._sent()
         found = self._select(tx, sent, [self._listed(keys)])
-        return [self._row(values, version, filled=True) for values in found]
+        return _rows(found, version, filled=True)
 
     def raw_vectors(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, tuple[Any, ...]]:
         """What decides a row's vector, as it is now: to see whether a row is still the one that was read."""
@@ -121,11 +133,6 @@ class RowSource:
             *params,
         )
 
-    def _row(self, values: tuple[Any, ...], version: str, *, filled: bool = False) -> Row:
-        parts = [(str(values[i]), values[i + 1]) for i in range(2, len(values), 2)]
-        vector, fault = vector_of(parts, values[1])
-        return Row((str(values[0]),), None, (version,), filled, vector, fault, _traces(values))
-
     def version(self, tx: SqliteTx) -> str:
         """A number that stands still for as long as nobody writes to the source."""
         # Ids of changes are never given twice: while this number stands, nobody wrote to the source.
@@ -143,6 +150,14 @@ class RowSource:
         return f"{key} <= ? AND {key} > ?", [*params, self.scope.value(after)]
 
 
+def _rows(found: list[tuple[Any, ...]], version: str, *, filled: bool = False) -> list[Row]:
+    parts = [(list(zip(values[2::2], values[3::2], strict=True)), values[1]) for values in found]
+    return [
+        Row((str(values[0]),), None, (version,), filled, vector, fault, _traces(values))
+        for values, (vector, fault) in zip(found, vectors_of(parts), strict=True)
+    ]
+
+
 def _traces(values: tuple[Any, ...]) -> tuple[object, ...]:
     """What a row was read from, by its types and by this process's own 64-bit hashes instead of by its bytes."""
-    return (values[1], *(hash(value) if isinstance(value, bytes) else value for value in values[2:]))
+    return (values[1], *[hash(value) if isinstance(value, bytes) else value for value in values[2:]])

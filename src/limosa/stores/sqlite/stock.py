@@ -14,8 +14,8 @@ from limosa.stores.sqlite.engine import BUSY_S, Busy, Connection, Engine, Value
 
 __all__ = ["open_stock"]
 
-MOST_ROWS = 100
-"""Rows of one statement: 3,200 values at most, where SQLite's own bound is 32,766 since 3.32."""
+MOST_VALUES = 30_000
+"""Values of one statement; SQLite's own bound is 32,766 since 3.32."""
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRANSIENT = {
@@ -61,8 +61,9 @@ class _Stock:
     def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
         """Statements of many rows: between two steps of a statement another thread may take Python's lock for long."""
         with self._translated():
-            for start in range(0, len(rows), MOST_ROWS):
-                part = rows[start : start + MOST_ROWS]
+            most = MOST_VALUES // len(rows[0]) if rows else 1
+            for start in range(0, len(rows), most):
+                part = rows[start : start + most]
                 values = ", ".join([row] * len(part))
                 self._raw.execute(f"{head} VALUES {values} {tail}", [value for each in part for value in each])
 
