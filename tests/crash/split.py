@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerProcess
@@ -110,7 +110,7 @@ class _Watched:
         self._note(sql)
         return self._inner.execute(sql, params)
 
-    def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
+    def insert(self, head: str, row: str, tail: str, rows: Iterable[Sequence[Value]]) -> None:
         self._note(head)
         self._inner.insert(head, row, tail, rows)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from limosa.backfill.embedding import Answer, Patience, embed_rows
 from limosa.errors import Refused
-from limosa.model.batch import Key, Row, Vectors
+from limosa.model.batch import Key, Row, VectorRows, Vectors
 from limosa.ports.embedder import Embedder
 from limosa.ports.ledger import Ledger
 
@@ -34,15 +34,15 @@ class Verdicts:
     dead: dict[Key, str]
     tokens: int = 0
 
-    def writes(self, rows: Sequence[Row]) -> list[tuple[list[int], Vectors]]:
-        """Positions of rows whose vectors are of one length, with those vectors, shape (n, d)."""
+    def writes(self, rows: Sequence[Row]) -> list[tuple[list[int], VectorRows]]:
+        """Positions of rows whose vectors are of one length, with those vectors."""
         places = [self.places[row.key] for row in rows]
         if isinstance(self.vectors, np.ndarray):
             return [(list(range(len(rows))), self.vectors[places])] if rows else []
         lengths: dict[int, list[int]] = {}
         for i, place in enumerate(places):
             lengths.setdefault(len(self.vectors[place]), []).append(i)
-        return [(at, np.stack([self.vectors[places[i]] for i in at])) for at in lengths.values()]
+        return [(at, [self.vectors[places[i]] for i in at]) for at in lengths.values()]
 
 
 class Judge(Protocol):

@@ -10,7 +10,7 @@ __all__ = ["cutover"]
 
 
 def cutover(file: File = FILE, yes: Yes = False) -> None:
-    """Make the new vectors the application's."""
+    """Switch the application over to the new vectors, or tables."""
     from limosa.cli.amounts import rows
     from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
@@ -19,7 +19,8 @@ def cutover(file: File = FILE, yes: Yes = False) -> None:
     with opened(file, say=lambda line: print_line(out, "cutover", line)) as app:
         record = app.voyage.record()
         if record.switched or record.step == "finish":
-            out.print("The new vectors are the application's already.")
+            new = "The view stands there" if record.shape == "split" else "The new vectors are the application's"
+            out.print(f"{new} already.")
             return
         place, space = app.migration.target.place, app.migration.target.space
         if record.step == "verify":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from limosa.cli.amounts import duration, money, rows
+from limosa.cli.amounts import duration, money, rows, size
 from limosa.cli.lines import print_line, print_proofs
 from limosa.cli.ticker import Ticker
 from limosa.cli.watch import Look, Watch
@@ -25,6 +25,9 @@ __all__ = ["run_with_progress", "show_progress"]
 
 BAR_PAUSE_S = 0.25
 """Between two looks on a terminal: each is two short queries on the ledger."""
+
+WIDE = 110
+"""Columns from which on what the process uses stands beside the bar."""
 
 LINE_PAUSE_S = 5.0
 """Between two lines where no terminal is."""
@@ -94,7 +97,7 @@ class _Lines:
         """Shows one look."""
         self.sum_up(look)
         if look.total or look.changes:
-            print_line(self.console, look.phase, _of(look))
+            print_line(self.console, look.phase, _of(look) + _used(look))
 
     def sum_up(self, look: Look) -> None:
         """Says once what was filled, when the next step begins."""
@@ -129,8 +132,9 @@ class _Bar(_Lines):
     def paint(self, look: Look) -> None:
         """Moves the bar."""
         self.sum_up(look)
+        said = _of(look) + (_used(look) if self.console.width >= WIDE else "")
         self._progress.update(
-            self._task, description=look.phase, completed=look.done, total=look.total, said=_of(look), refresh=True
+            self._task, description=look.phase, completed=look.done, total=look.total, said=said, refresh=True
         )
 
 
@@ -160,6 +164,15 @@ def _of(look: Look) -> str:
     if look.left_s is not None:
         parts.append(f"{duration(look.left_s)} left")
     return ", ".join(parts) + _spent(look.cost_usd)
+
+
+def _used(look: Look) -> str:
+    """What this process uses, and how large the database is."""
+    parts = [f"CPU {look.cpu_share:.0%}"] if look.cpu_share is not None else []
+    parts.append(size(look.memory_bytes))
+    if look.database_bytes is not None:
+        parts.append(f"database {size(look.database_bytes)}")
+    return "; " + ", ".join(parts) if look.memory_bytes else ""
 
 
 def _spent(cost_usd: float) -> str:

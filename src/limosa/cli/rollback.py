@@ -36,7 +36,8 @@ def rollback(file: File = FILE, chunk: Chunk = None, table: Table = None, yes: Y
             out.print(with_file("limosa run FILE carries them again.", file), soft_wrap=True)
             return
         if record.step != "finish":
-            what = "switch back to the old vectors, and drop" if record.switched else "drop"
+            old = "table" if record.shape == "split" else "vectors"
+            what = f"switch back to the old {old}, and drop" if record.switched else "drop"
             require_consent(f"Roll {record.name} back: {what} what was made of {record.step}?", yes=yes)
         left = app.rollback()
     if left:

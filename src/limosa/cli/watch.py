@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ class Look:
         detail: what the store says of it, as the phase of an index build.
         changes: changes of the application that wait.
         filled: rows that have an outcome, in whatever phase.
+        database_bytes: size of the database; None where nobody says.
+        cpu_share: this process's processor time by the time that went by; 2.0 is two processors.
+        memory_bytes: what this process holds.
     """
 
     phase: str
@@ -41,6 +46,9 @@ class Look:
     changes: int = 0
     detail: str = ""
     filled: int = 0
+    database_bytes: int | None = None
+    cpu_share: float | None = None
+    memory_bytes: int = 0
 
     @property
     def left_s(self) -> float | None:
@@ -56,7 +64,8 @@ class Watch:
 
     app: App
     titles: dict[str, str] = field(default_factory=dict)
-    _seen: deque[tuple[float, int]] = field(default_factory=deque)
+    _seen: deque[tuple[float, float]] = field(default_factory=deque)
+    _used: deque[tuple[float, float]] = field(default_factory=deque)
 
     def look(self) -> Look:
         """How far it is now.
@@ -78,20 +87,42 @@ class Watch:
         phase = "catch up" if record.switched else _NEXT.get(record.step, "catch up")
         tally = self.app.voyage.reports.tally()
         filled = tally.done + tally.skipped + tally.dead
-        look = Look(phase=phase, cost_usd=tally.cost_usd, changes=tally.changes, filled=filled)
+        look = Look(
+            phase=phase,
+            cost_usd=tally.cost_usd,
+            changes=tally.changes,
+            filled=filled,
+            database_bytes=tally.database_bytes,
+            cpu_share=_slope(self._used, time.process_time()),
+            memory_bytes=_memory_bytes(),
+        )
         if phase == "index" and (progress := self.app.voyage.store.runner.progress()) is not None:
             # A total that has been passed was an estimate, and says nothing any more.
             total = progress.total if progress.total >= progress.done else None
             return replace(look, done=progress.done, total=total or None, detail=progress.phase)
         if phase == "backfill" and record.at_expand is not None:
             # Rows that appeared meanwhile are counted too; the bar must not pass its end.
-            return replace(look, done=filled, total=max(record.at_expand, filled), rate_per_s=self._rate(filled))
+            return replace(
+                look, done=filled, total=max(record.at_expand, filled), rate_per_s=_slope(self._seen, filled)
+            )
         return look
 
-    def _rate(self, done: int) -> float | None:
-        now_s = time.monotonic()
-        self._seen.append((now_s, done))
-        while len(self._seen) > 2 and now_s - self._seen[1][0] > WINDOW_S:
-            self._seen.popleft()
-        since_s, before = self._seen[0]
-        return (done - before) / (now_s - since_s) if now_s - since_s > 0.2 else None
+
+def _slope(seen: deque[tuple[float, float]], value: float) -> float | None:
+    """How fast a value grew lately, a second; None while that is not known."""
+    now_s = time.monotonic()
+    seen.append((now_s, value))
+    while len(seen) > 2 and now_s - seen[1][0] > WINDOW_S:
+        seen.popleft()
+    since_s, before = seen[0]
+    return (value - before) / (now_s - since_s) if now_s - since_s > 0.2 else None
+
+
+def _memory_bytes() -> int:
+    """What this process holds in memory; where the system does not say, the most that it ever held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        # macOS, in bytes.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return pages * resource.getpagesize()

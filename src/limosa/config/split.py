@@ -28,6 +28,12 @@ __all__ = [
 
 LAYOUT = "dimension_tables"
 
+_DATABASE = re.compile(r"sqlite:///|libsql(\+https?)?://")
+_NO_DATABASE = (
+    'it is no database of SQLite\'s family; needed is a URL such as "sqlite:///data/app.db" (from the root on),'
+    ' "libsql:///data/app.db" or "libsql://host", or a reference to one.'
+)
+
 _OPTION = re.compile(r"[a-z_]+=[a-z0-9_.]+")
 
 
@@ -139,6 +145,9 @@ def broken_split_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
     """What several values must be like together."""
     source = raw.get("source")
     if isinstance(source, Mapping):
+        store = source.get("store")
+        if isinstance(store, str) and (store == "embedded" or "://" in store) and not _DATABASE.match(store):
+            yield ("source", "store"), _NO_DATABASE
         vectors = source.get("vector")
         named = [vectors] if isinstance(vectors, str) else vectors if isinstance(vectors, list) else []
         for key in ("key", "dimension", "model"):

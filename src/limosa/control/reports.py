@@ -21,6 +21,7 @@ class Tally:
     Attributes:
         workers: chunks that somebody works on now, the change table among them.
         processes: processes of limosa that work in this database now.
+        database_bytes: size of the database; None where it would cost too much to say.
     """
 
     done: int
@@ -33,6 +34,7 @@ class Tally:
     workers: int
     processes: int
     changes: int
+    database_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,10 @@ class Reports:
         with self.begin(snapshot=True) as tx:
             row = self._run(tx, "tally")[0]
             changes = self._run(tx, "changes_outstanding")[0][0]
+            size = self._run(tx, "size")[0][0]
         names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers", "processes")
         values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
-        return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes)
+        return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes, database_bytes=size)
 
     def exceptions(self) -> list[Exceptions]:
         """Skipped and dead keys by reason."""

@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Embedded", "Key", "Kind", "Row", "Vectors", "Written"]
+__all__ = ["Embedded", "Key", "Kind", "Row", "VectorRows", "Vectors", "Written"]
 
 Key = tuple[str, ...]
 """The key columns of a row as the store prints them, in key order."""
 
 Vectors = NDArray[np.float32]
 """Shape (n, d), float32, C order."""
+
+VectorRows = Vectors | list[Vectors]
+"""n vectors of one length: an array of shape (n, d), or n arrays of shape (d,) where one would be a copy."""
 
 Kind = Literal["document", "query"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.model.batch import Key, Row, VectorRows, Written
 from limosa.ports.tx import Begin, Tx
 
 __all__ = ["Part", "Target"]
@@ -33,11 +33,11 @@ class Target(Protocol):
         """Opens the transaction that a write and its outcome share."""
         ...
 
-    def write(self, rows: Sequence[Row], vectors: Vectors, tx: Tx) -> Written:
+    def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
         """Stores vector i with row i where the row is still the one that was read.
 
         Args:
-            vectors: shape (n, d) float32, finite, not zero.
+            vectors: n of length d, float32, finite; not zero where a model made them.
 
         Raises:
             Transient: a lock or connection failed; the transaction is to be rolled back.

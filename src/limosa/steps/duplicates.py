@@ -62,8 +62,13 @@ def duplicates(voyage: Voyage, *, threshold: float, limit: int = 1000) -> list[D
     Exact: every pair is compared, blockwise; client memory does not grow with the rows.
 
     Raises:
-        Refused: the threshold is no cosine, or there are too many rows to compare all pairs.
+        Refused: the threshold is no cosine, or this is a split, or there are too many rows to compare all pairs.
     """
+    if voyage.migration.split is not None:
+        raise Refused(
+            "The rows of a split table have many models: their vectors are not compared with each other.",
+            needed="A migration in which one model embeds all rows.",
+        )
     if not -1.0 <= threshold <= 1.0 or limit < 1:
         raise Refused(
             f"{threshold:g} and {limit} are not a threshold and a number of pairs.",

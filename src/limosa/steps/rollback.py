@@ -71,8 +71,10 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     record = voyage.record()
     if record.step == "finish" or voyage.finishing():
         raise Refused(
-            f"The migration {record.name!r} is finished, or finish has begun; the old vectors go or are gone.",
-            do="A migration to the old model, with a file of its own, makes them again.",
+            f"The migration {record.name!r} is finished, or finish has begun; the old side goes or is gone.",
+            do="The backup holds the table as it was before the split."
+            if record.shape == "split"
+            else "A migration to the old model, with a file of its own, makes its vectors again.",
         )
     voyage.records.turn_back()
     left: list[tuple[Key, str]] = []
@@ -122,6 +124,7 @@ def _restore_name(voyage: Voyage, record: Record) -> None:
         proceed=lambda tx: True,
         undo=True,
     )
+    voyage.say(f"Undone: {operation.title}")
 
 
 def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
@@ -144,13 +147,16 @@ def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
 
 def _switched_back(voyage: Voyage, operation: Operation, most: int) -> bool:
     position = voyage.record().operations.index(operation)
-    return switch(
+    done = switch(
         voyage,
         operation,
         lambda tx: voyage.records.note(operation, position, "undone", tx),
         proceed=lambda tx: voyage.store.capture.outstanding(tx) <= most,
         undo=True,
     )
+    if done:
+        voyage.say(f"Undone: {operation.title}")
+    return done
 
 
 def _restore_touched(voyage: Voyage, ledger: ChunkLedger, desk: _Desk) -> dict[Key, str]:

@@ -69,11 +69,10 @@ def search_vector(voyage: Voyage, vector: Vectors, *, k: int = 10, exact: bool =
         exact: every row is compared and no index asked.
 
     Raises:
-        Refused: this is no split, or no vector to search with.
+        Refused: this is no split, or none that has begun, or no vector to search with.
     """
-    record = voyage.records.get()
-    carried = voyage.store.witness(record.epoch if record is not None else 0).carried()
-    if carried is None or record is None:
+    carried = voyage.store.witness(voyage.record().epoch).carried()
+    if carried is None:
         raise Refused(
             "There is nothing that is searched by a vector.",
             needed="A table that was split.",

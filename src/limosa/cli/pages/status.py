@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from limosa.cli.amounts import duration, money, rows
+from limosa.cli.amounts import duration, money, rows, size
 from limosa.cli.lines import print_heading, print_line, print_proofs
 from limosa.cli.options import with_file
 
@@ -92,7 +92,7 @@ def _next(status: Status) -> str:
     if status.shape == "split" and status.state == "switched":
         return "limosa finish FILE ends it, for good; limosa rollback FILE goes back"
     return {
-        "running": "limosa run FILE on another machine works beside it",
+        "running": "limosa run FILE works beside it, from any machine that reaches the database",
         "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",
         "stopped": "limosa run FILE goes on",
         "verified": f"limosa {switch} FILE",
@@ -121,6 +121,8 @@ def _numbers(console: Console, status: Status) -> None:
     print_line(console, "chunks", f"{tally.chunks_done} done, {tally.chunks_open} open, {tally.workers} at work")
     if tally.changes:
         print_line(console, "changes", f"{rows(tally.changes)} wait to be followed")
+    if tally.database_bytes is not None:
+        print_line(console, "database", size(tally.database_bytes))
     if tally.cost_usd:
         print_line(console, "spent", f"{money(tally.cost_usd)} for {rows(tally.tokens)} tokens")
 

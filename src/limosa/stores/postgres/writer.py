@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import psycopg
 from psycopg import errors as pg
 
 from limosa.errors import Refused
-from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.model.batch import Key, Row, VectorRows, Vectors, Written
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.postgres.codec import array_of_vectors
@@ -41,21 +42,21 @@ class RowTarget:
     element_oid: int
     replicate: bool
 
-    def write(self, rows: Sequence[Row], vectors: Vectors, tx: Tx) -> Written:
+    def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
         """Stores vector i with row i where the row is still the one that was read.
 
         Rows whose tuple changed are compared by their text; rows that another transaction holds are
         not waited for: they come back as moved.
 
         Args:
-            vectors: shape (n, d) float32, finite, not zero.
+            vectors: n of length d, float32, finite, not zero.
         """
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
         if self.replicate:
             tx.raw("SET LOCAL session_replication_role = replica")
         # The planner cannot know how few rows are sent; every other plan than by tuple id reads the table.
         tx.raw("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")
-        written = self._write(list(range(len(rows))), rows, vectors, tx)
+        written = self._write(list(range(len(rows))), rows, np.asarray(vectors), tx)
         tx.raw("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on")
         return written
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,7 +39,7 @@ class Connection(Protocol):
         """The rows that one statement answers; ``BEGIN``, ``COMMIT`` and ``ROLLBACK`` are statements too."""
         ...
 
-    def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
+    def insert(self, head: str, row: str, tail: str, rows: Iterable[Sequence[Value]]) -> None:
         """``head VALUES row, row, ... tail`` for all rows, in as few journeys as the engine needs.
 
         Args:

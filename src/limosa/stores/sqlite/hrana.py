@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class _Hrana:
             return self._by_cursor(wanted)
         return rows_of(result["step_results"][-1]["rows"])
 
-    def insert(self, head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> None:
+    def insert(self, head: str, row: str, tail: str, rows: Iterable[Sequence[Value]]) -> None:
         """Many rows a statement and many statements a request; after an error some of the rows may stand.
 
         In a transaction too, until it is rolled back: a statement that fails takes its own rows along alone.

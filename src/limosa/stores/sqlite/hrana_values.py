@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from limosa.errors import Refused, RowRefused
@@ -35,7 +35,7 @@ def chained(statements: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "batch", "batch": {"steps": steps}}
 
 
-def packed(head: str, row: str, tail: str, rows: Sequence[Sequence[Value]]) -> Iterator[list[dict[str, Any]]]:
+def packed(head: str, row: str, tail: str, rows: Iterable[Sequence[Value]]) -> Iterator[list[dict[str, Any]]]:
     """The rows in order: for each request its statements, for each statement up to fifty rows.
 
     A statement holds about a megabyte at most and a request four, but always one row.
@@ -58,7 +58,7 @@ def rows_of(found: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[Value, ...]
     return [tuple([_DECODE[value["type"]](value) for value in row]) for row in found]
 
 
-def _groups(rows: Sequence[Sequence[Value]]) -> Iterator[tuple[list[Sequence[Value]], int]]:
+def _groups(rows: Iterable[Sequence[Value]]) -> Iterator[tuple[list[Sequence[Value]], int]]:
     group: list[Sequence[Value]] = []
     size = 0
     for each in rows:

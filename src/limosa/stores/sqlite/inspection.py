@@ -219,10 +219,8 @@ def _sizes(database: Database, scope: Scope, table: Table, rows: int, tx: Sqlite
     pages, page = (int(tx.raw(f"PRAGMA {name}")[0][0]) for name in ("page_count", "page_size"))
     # A JSON text spends about eleven bytes on a float32, the blob four.
     vector = texts * 4 / 11 if texts else payload
+    sizes: dict[str, object] = {"database_bytes": pages * page, "added_bytes": int(rows * (payload + vector))}
     file = database.engine.path
-    return {
-        "database_bytes": pages * page,
-        "added_bytes": int(rows * (payload + vector)),
-        "file": str(file.name) if file is not None else "",
-        "journal": str(tx.raw("PRAGMA journal_mode")[0][0]) if file is not None else "",
-    }
+    if file is not None:
+        sizes |= {"file": file.name, "journal": str(tx.raw("PRAGMA journal_mode")[0][0])}
+    return sizes

@@ -127,7 +127,8 @@ def _write_triggers(scope: Scope, *, finished: bool = False) -> tuple[str, ...]:
     """What old code writes through the view: to the table ``side``, and from there to the target of its length."""
     key, side = quoted(scope.key.name), quoted(scope.rest if finished else scope.old)
     clear = " ".join(f"DELETE FROM {quoted(table)} WHERE {key} = OLD.{key};" for table in scope.targets)
-    gone = f"DELETE FROM {side} WHERE {key} = OLD.{key};"
+    # A key can be NULL in the old table.
+    gone = f"DELETE FROM {side} WHERE {key} IS OLD.{key};"
     made = {"insert": ("INSERT", "", _inserted(scope, side, finished=finished)), "delete": ("DELETE", "", gone + clear)}
     if finished:
         vectors = [quoted(name) for name in scope.split.vectors]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from limosa.errors import Refused, RowRefused
-from limosa.model.batch import Key, Row, Vectors, Written
+from limosa.model.batch import Key, Row, VectorRows, Vectors, Written
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.sqlite.database import SqliteTx
@@ -27,16 +27,16 @@ class RowTarget:
     scope: Scope
     source: RowSource
 
-    def write(self, rows: Sequence[Row], vectors: Vectors, tx: Tx) -> Written:
+    def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
         """Stores vector i and the row's payload under the row's key, where the row is still the one that was read.
 
         Args:
-            vectors: shape (n, d) float32; d picks the table.
+            vectors: n of length d, float32; d picks the table.
         """
         assert isinstance(tx, SqliteTx)  # noqa: S101 - the ports promise that begin and write belong together
         moved = self._moved(rows, tx)
         places = [i for i in range(len(rows)) if i not in moved]
-        table = self.scope.split.target(vectors.shape[1])
+        table = self.scope.split.target(len(vectors[0]))
         filled = [rows[i].key for i in places if rows[i].filled]
         if filled:
             self._delete(filled, tx, leave=table)
@@ -93,14 +93,14 @@ class RowTarget:
                 tx.raw(f"DELETE FROM {quoted(table)} WHERE {key} IN (SELECT value FROM json_each(?))", listed)
 
     def _insert(
-        self, table: str, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: SqliteTx
+        self, table: str, places: list[int], rows: Sequence[Row], vectors: VectorRows, tx: SqliteTx
     ) -> tuple[list[int], list[tuple[int, str]]]:
         """All of them at once; where one is refused, halves, until the bad rows stand alone."""
         if not places:
             return [], []
         tx.raw("SAVEPOINT limosa_rows")
         try:
-            self._insert_all(table, [(rows[i], vectors[i].tobytes()) for i in places], tx)
+            self._insert_all(table, [(rows[i], vectors[i]) for i in places], tx)
         except RowRefused as error:
             tx.raw("ROLLBACK TO limosa_rows")
             tx.raw("RELEASE limosa_rows")
@@ -112,7 +112,7 @@ class RowTarget:
         tx.raw("RELEASE limosa_rows")
         return places, []
 
-    def _insert_all(self, table: str, sent: list[tuple[Row, bytes]], tx: SqliteTx) -> None:
+    def _insert_all(self, table: str, sent: list[tuple[Row, Vectors]], tx: SqliteTx) -> None:
         scope = self.scope
         names = [column.name for column in scope.carried]
         columns = ", ".join(quoted(name) for name in (*names, scope.split.vector, HAD_VECTOR))
@@ -132,9 +132,10 @@ class RowTarget:
             f") AS v CROSS JOIN {quoted(self.source.table)} AS s ON s.{quoted(scope.key.name)} = v.column1 WHERE true"
             f" ON CONFLICT ({quoted(scope.key.name)}) DO UPDATE SET {renewed}"
         )
-        values: list[tuple[Value, ...]] = [
-            (scope.value(row.key), None if "blob" in row.raw[1::2] else blob) for row, blob in sent
-        ]
+        # One by one: all blobs of a batch beside its vectors would be most of the memory.
+        values: Iterator[tuple[Value, ...]] = (
+            (scope.value(row.key), None if "blob" in row.raw[1::2] else vector.tobytes()) for row, vector in sent
+        )
         tx.connection.insert(head, "(?, ?)", tail, values)
 
 

@@ -92,6 +92,10 @@ SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0)
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM limosa.chunk WHERE migration = %(id)s;
 
+-- name: size
+-- Its size is a sum over every file of the database: too much for each look.
+SELECT NULL::bigint;
+
 -- name: exceptions
 SELECT kind, reason, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.exception
 WHERE migration = %(id)s GROUP BY kind, reason ORDER BY kind, count(*) DESC;

@@ -85,6 +85,9 @@ SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0)
     count(DISTINCT CASE WHEN state = 'open' AND lease_until > (julianday('now') - 2440587.5) * 86400.0 THEN owner END)
 FROM limosa_chunk WHERE migration = %(id)s;
 
+-- name: size
+SELECT p.page_count * s.page_size FROM pragma_page_count() AS p, pragma_page_size() AS s;
+
 -- name: exceptions
 SELECT x.kind, x.reason, count(*), (
     SELECT json_group_array(json(y.key)) FROM (

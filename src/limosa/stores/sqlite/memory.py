@@ -1,0 +1,18 @@
+"""Memory that threads have freed, given back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+__all__ = ["give_back"]
+
+
+def give_back() -> None:
+    """Gives back what the C library keeps for threads that freed it; where that is not glibc, does nothing.
+
+    Each thread frees its batch into an arena of its own, which is seldom returned: over 100,000 rows the
+    process would grow by half.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
