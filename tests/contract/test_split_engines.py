@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from limosa.app import App
 from limosa.errors import LimosaError, Refused
+from limosa.stores.sqlite.libsql import open_libsql
+from limosa.stores.sqlite.sizes import vector_index_bytes
 from tests.contract.split_databases import TARGETS, Db
 from tests.journey.split_world import ILLS
 
@@ -165,3 +169,22 @@ def test_a_vector_made_from_text_outlives_edits_of_the_payload_after_finish(db: 
     db.do(f"UPDATE embeddings SET item_type = 'edited' WHERE embedding_id = '{key}'")
     found = db.rows("SELECT embedding_vector, item_type FROM embeddings_3 WHERE embedding_id = ?", key)
     assert found == [(vector, "edited")]
+
+
+@pytest.mark.parametrize("d", [16, 384, 1536])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("compress_neighbors=float8", "max_neighbors=24"), ("metric=cosine", "compress_neighbors=float1bit")],
+)
+def test_the_size_of_a_vector_index_is_foreseen(tmp_path: Path, d: int, options: tuple[str, ...]) -> None:
+    path, rows = tmp_path / "app.db", 60
+    sqlite3.connect(path).close()
+    vectors = np.random.default_rng(1).standard_normal((rows, d), dtype=np.float32)
+    with closing(open_libsql(path).connect()) as connection:
+        connection.execute(f"CREATE TABLE t (id INTEGER PRIMARY KEY, v F32_BLOB({d}))")
+        connection.insert("INSERT INTO t", "(?, ?)", "", [(i, vector.tobytes()) for i, vector in enumerate(vectors)])
+        before, page = (int(connection.execute(f"PRAGMA {name}")[0][0] or 0) for name in ("page_count", "page_size"))
+        listed = "".join(f", '{option}'" for option in options)
+        connection.script(f"CREATE INDEX i ON t (libsql_vector_idx(v{listed}))")
+        made = (int(connection.execute("PRAGMA page_count")[0][0] or 0) - before) * page
+    assert made == pytest.approx(rows * vector_index_bytes(d, options, page), rel=0.02, abs=8 * page)

@@ -31,7 +31,7 @@ CACHE_KB = 4_096
 LOG_PAGES = 32_000
 """Pages that the write-ahead log may grow to before it is begun anew: 128 MB at the usual page size."""
 
-GIVE_BACK = 8
+GIVE_BACK = 4
 """Batches after which freed memory is given back; after each it would cost a tenth of the time at 384 dimensions."""
 
 RESTART_S = 0.05
