@@ -280,7 +280,7 @@ def test_views_of_others_read_the_view_and_come_back(path: Path, app: App) -> No
     ("ill", "said"),
     [
         ("CREATE TABLE child (id TEXT REFERENCES embeddings (embedding_id))", "Foreign keys of child"),
-        ("CREATE TABLE embeddings_4 (id TEXT)", "embeddings_4 already"),
+        ("CREATE TABLE embeddings_4 (id TEXT)", "embeddings_4 stands already"),
         ("INSERT INTO embeddings (embedding_id) VALUES (NULL)", "not all of type text"),
         ("INSERT INTO embeddings (embedding_id) VALUES (x'00')", "not all of type text"),
         (

@@ -25,7 +25,10 @@ def capture_triggers(scope: Scope) -> dict[str, str]:
     key, ids = quoted(scope.key.name), literal(scope.id)
 
     def noted(alias: str) -> str:
-        gone = " ".join(f"DELETE FROM {quoted(table)} WHERE {key} = {alias}.{key};" for table in scope.targets)
+        gone = " ".join(
+            f"DELETE FROM {quoted(table)} WHERE {key} = {alias}.{key} AND {scope.ours(quoted(table))};"
+            for table in scope.targets
+        )
         return f"{gone} INSERT INTO limosa_change (migration, key) SELECT {ids}, {scope.key_json(alias)}"
 
     other = f"NEW.{key} IS NOT OLD.{key}"

@@ -18,7 +18,8 @@ def _in_targets(scope: Scope, alias: str) -> str:
     """Whether a target holds a vector for a row of the source."""
     key, vector = quoted(scope.key.name), quoted(scope.split.vector)
     return " OR ".join(
-        f"EXISTS (SELECT 1 FROM {quoted(table)} AS g WHERE g.{key} = {alias}.{key} AND g.{vector} IS NOT NULL)"
+        f"EXISTS (SELECT 1 FROM {quoted(table)} AS g"
+        f" WHERE g.{key} = {alias}.{key} AND g.{vector} IS NOT NULL AND {scope.ours('g')})"
         for table in scope.targets
     )
 

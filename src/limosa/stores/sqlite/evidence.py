@@ -82,21 +82,22 @@ class CarriedRows:
         astray: list[Key] = []
         strangers: list[Key] = []
         empty = 0
-        known = ", ".join(str(4 * d) for d in scope.split.dimensions)
+        known, ours = ", ".join(str(4 * d) for d in scope.split.dimensions), scope.ours("t")
         with self.database.begin(snapshot=True) as tx:
             for position, (table, d) in enumerate(scope.split.targets):
                 name = quoted(table)
-                total, hollow = tx.raw(f"SELECT count(*), count(*) - count({vector}) FROM {name}")[0]
+                counted = f"SELECT count(*), count(*) - count({vector}) FROM {name} AS t WHERE {ours}"
+                total, hollow = tx.raw(counted)[0]
                 tables[table], empty = int(total), empty + int(hollow)
                 models[table] = self._models(table, tx)
                 wrong = f"length(t.{vector}) <> {4 * d}" if d is not None else f"length(t.{vector}) IN ({known})"
-                astray += _keys(tx, f"SELECT CAST(t.{key} AS TEXT) FROM {name} AS t WHERE {wrong} LIMIT 3")
+                astray += _keys(tx, f"SELECT CAST(t.{key} AS TEXT) FROM {name} AS t WHERE {ours} AND {wrong} LIMIT 3")
                 for other in scope.targets[position + 1 :]:
-                    both = f"{name} AS t JOIN {quoted(other)} AS g ON g.{key} = t.{key}"
+                    both = f"{name} AS t JOIN {quoted(other)} AS g ON g.{key} = t.{key} AND {ours}"
                     twice += _keys(tx, f"SELECT CAST(t.{key} AS TEXT) FROM {both} LIMIT 3")
                 strangers += _keys(
                     tx,
-                    f"SELECT CAST(t.{key} AS TEXT) FROM {name} AS t WHERE NOT EXISTS"
+                    f"SELECT CAST(t.{key} AS TEXT) FROM {name} AS t WHERE {ours} AND NOT EXISTS"
                     f" (SELECT 1 FROM {quoted(self.source.table)} AS s WHERE s.{key} = t.{key}) AND NOT EXISTS"
                     f" (SELECT 1 FROM limosa_change AS c WHERE c.migration = {literal(scope.id)}"
                     f" AND c.key = {scope.key_json('t')}) LIMIT 3",
@@ -130,7 +131,8 @@ class CarriedRows:
         model = self.scope.split.model
         if model is None or model not in {column.name for column in self.scope.carried}:
             return {}
-        rows = tx.raw(f"SELECT {quoted(model)}, count(*) FROM {quoted(table)} GROUP BY 1")
+        ours = self.scope.ours("t")
+        rows = tx.raw(f"SELECT t.{quoted(model)}, count(*) FROM {quoted(table)} AS t WHERE {ours} GROUP BY 1")
         return {"" if name is None else str(name): int(count) for name, count in rows}
 
     def _waiting(self, sent: str, tx: SqliteTx) -> set[Key]:
@@ -161,8 +163,8 @@ class CarriedRows:
         found: dict[Key, list[tuple[str, bytes | None]]] = {}
         for table in self.scope.targets:
             rows = tx.raw(
-                f"SELECT CAST({key} AS TEXT), CAST({vector} AS BLOB) FROM {quoted(table)}"
-                f" WHERE {key} IN (SELECT value FROM json_each(?))",
+                f"SELECT CAST(t.{key} AS TEXT), CAST(t.{vector} AS BLOB) FROM {quoted(table)} AS t"
+                f" WHERE t.{key} IN (SELECT value FROM json_each(?)) AND {self.scope.ours('t')}",
                 sent,
             )
             for name, blob in rows:
@@ -182,7 +184,8 @@ class CarriedRows:
                 _keys(
                     tx,
                     f"SELECT CAST(g.{key} AS TEXT) FROM {quoted(table)} AS g JOIN {quoted(self.source.table)} AS s"
-                    f" ON s.{key} = g.{key} WHERE g.{key} IN (SELECT value FROM json_each(?)) AND ({differs})",
+                    f" ON s.{key} = g.{key} WHERE g.{key} IN (SELECT value FROM json_each(?))"
+                    f" AND {scope.ours('g')} AND ({differs})",
                     sent,
                 )
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
 from limosa.ports.store import Facts
+from limosa.stores.sqlite.adoption import adoption_checks
 from limosa.stores.sqlite.backup import backup_operation
 from limosa.stores.sqlite.catalogue import Table, names_of
 from limosa.stores.sqlite.database import Database, SqliteTx
@@ -24,7 +25,9 @@ SHORT = ("compress_neighbors=float8", "max_neighbors=24")
 def inspect(database: Database, migration: Migration, scope: Scope, table: Table) -> Facts:
     """What can be said of the place; changes nothing."""
     with database.begin(snapshot=True) as tx:
-        checks = [*_key_checks(scope, table, tx), *_table_checks(scope, table, tx)]
+        standing = names_of(tx) if not _begun(scope, tx) else set()
+        checks = [*_key_checks(scope, table, tx), *_table_checks(scope, table, standing, tx)]
+        checks += adoption_checks(scope, tx) if standing else []
         counts = _counts(scope, table, tx)
         sizes = foreseen(database, scope, table, counts["rows"], tx)
     checks += [*_view_checks(scope, table), *_index_cost(scope)]
@@ -39,7 +42,7 @@ def inspect(database: Database, migration: Migration, scope: Scope, table: Table
         sizes=sizes,
         texts=(),
         characters=0.0,
-        operations=operations(scope, table.dependents, backup),
+        operations=operations(scope, table.dependents, backup, standing=standing),
     )
 
 
@@ -69,7 +72,7 @@ def _key_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
         )
 
 
-def _table_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
+def _table_checks(scope: Scope, table: Table, standing: Set[str], tx: SqliteTx) -> Iterator[Check]:
     encoding = str(tx.raw("PRAGMA encoding")[0][0])
     if encoding != "UTF-8":
         yield Check(
@@ -79,15 +82,14 @@ def _table_checks(scope: Scope, table: Table, tx: SqliteTx) -> Iterator[Check]:
             needed="UTF-8.",
             do="Dump it and load the dump into a database that was made with PRAGMA encoding = 'UTF-8'.",
         )
-    names = names_of(tx) if not _begun(scope, tx) else set()
-    taken = [name for name in (*scope.targets, scope.old, scope.rest, scope.both) if name.lower() in names]
+    taken = [name for name in (scope.old, scope.rest, scope.both) if name.lower() in standing]
     if taken:
         yield Check(
-            name="targets",
+            name="names",
             verdict="refused",
             said=f"There is something called {', '.join(taken)} already.",
-            needed="Names that are free: the tables are made by the migration.",
-            do="Rename or drop it, or choose another table in [target].",
+            needed="Names that are free: the migration needs them.",
+            do="Rename or drop it.",
         )
     if any(column.name == scope.split.vector for column in scope.columns):
         vector = quoted(scope.split.vector)

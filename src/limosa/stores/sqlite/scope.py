@@ -14,7 +14,10 @@ from limosa.stores.sqlite.names import quoted
 __all__ = ["HAD_VECTOR", "Scope", "scope_of"]
 
 HAD_VECTOR = "had_vector"
-"""Column of the targets: 1 where the source itself held the blob, so that the view can answer what the table did."""
+"""Column of the targets: 1 where the source itself held the blob, so that the view can answer what the table did.
+
+NULL in a row that limosa did not carry: the table stood before, or somebody else writes to it.
+"""
 
 
 _OLD, _REST = "_limosa_old", "_limosa_rest"
@@ -70,6 +73,10 @@ class Scope:
         """Columns of the source that do not travel."""
         stand = {column.name for column in self.carried} | {self.split.vector}
         return tuple(column.name for column in self.columns if column.name not in stand)
+
+    def ours(self, alias: str) -> str:
+        """A condition on a row of a target: it was carried from the source."""
+        return f"{alias}.{HAD_VECTOR} IS NOT NULL"
 
     def filter(self, alias: str, table: str) -> str:
         """The filter on a row of this table, or true; its columns are named as if the table had its first name."""

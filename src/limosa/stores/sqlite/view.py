@@ -12,7 +12,10 @@ __all__ = ["absent", "both_view", "detached", "switch_back", "switch_statements"
 
 def union_view(scope: Scope, name: str, *, side: str, finished: bool = False) -> str:
     """A view with the source's columns over every target, and over what stands in the table ``side`` alone."""
-    arms = [f"SELECT {_columns(scope, '' if finished else side)} FROM {quoted(t)} AS t" for t in scope.targets]
+    arms = [
+        f"SELECT {_columns(scope, '' if finished else side)} FROM {quoted(t)} AS t WHERE {scope.ours('t')}"
+        for t in scope.targets
+    ]
     columns = ", ".join(f"o.{quoted(column.name)}" for column in scope.columns)
     arms.append(f"SELECT {columns} FROM {quoted(side)} AS o WHERE {absent(scope, 'o')}")
     names = ", ".join(quoted(column.name) for column in scope.columns)
@@ -43,7 +46,7 @@ def both_view(scope: Scope) -> tuple[str, ...]:
     flag = f"(SELECT reads FROM limosa_layout WHERE name = {name})"
     columns = ", ".join(f"o.{quoted(column.name)}" for column in scope.columns)
     arms = [
-        f"SELECT {_columns(scope, scope.table)} FROM {quoted(table)} AS t WHERE {flag} <> 'old'"
+        f"SELECT {_columns(scope, scope.table)} FROM {quoted(table)} AS t WHERE {flag} <> 'old' AND {scope.ours('t')}"
         for table in scope.targets
     ]
     arms.append(
@@ -112,10 +115,11 @@ def _layout(scope: Scope, layout: str) -> str:
 
 
 def absent(scope: Scope, alias: str) -> str:
-    """No target holds a row under this key."""
+    """No target holds this row."""
     key = quoted(scope.key.name)
     return " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {quoted(table)} AS g WHERE g.{key} = {alias}.{key})" for table in scope.targets
+        f"NOT EXISTS (SELECT 1 FROM {quoted(table)} AS g WHERE g.{key} = {alias}.{key} AND {scope.ours('g')})"
+        for table in scope.targets
     )
 
 
@@ -126,7 +130,7 @@ def _drops(dependents: tuple[Dependent, ...]) -> list[str]:
 def _write_triggers(scope: Scope, *, finished: bool = False) -> tuple[str, ...]:
     """What old code writes through the view: to the table ``side``, and from there to the target of its length."""
     key, side = quoted(scope.key.name), quoted(scope.rest if finished else scope.old)
-    clear = " ".join(f"DELETE FROM {quoted(table)} WHERE {key} = OLD.{key};" for table in scope.targets)
+    clear = " ".join(_clear(scope, table, f"OLD.{key}") for table in scope.targets)
     # A key can be NULL in the old table.
     gone = f"DELETE FROM {side} WHERE {key} IS OLD.{key};"
     made = {"insert": ("INSERT", "", _inserted(scope, side, finished=finished)), "delete": ("DELETE", "", gone + clear)}
@@ -147,6 +151,10 @@ def _write_triggers(scope: Scope, *, finished: bool = False) -> tuple[str, ...]:
         f" BEGIN {body} END"
         for name, (event, when, body) in made.items()
     )
+
+
+def _clear(scope: Scope, table: str, written: str) -> str:
+    return f"DELETE FROM {quoted(table)} WHERE {quoted(scope.key.name)} = {written} AND {scope.ours(quoted(table))};"
 
 
 def _keys(scope: Scope) -> str:
@@ -194,7 +202,8 @@ def _inserted(scope: Scope, side: str, *, finished: bool) -> str:
     parts = [
         f"INSERT INTO {keys} SELECT NEW.{key}, 0 WHERE EXISTS (SELECT 1 FROM {view} AS w WHERE w.{key} = NEW.{key});",
         f"INSERT INTO {keys} VALUES ({given}, 1);",
-        *(f"DELETE FROM {table} WHERE {key} = {fresh};" for table in (side, *map(quoted, scope.targets))),
+        f"DELETE FROM {side} WHERE {key} = {fresh};",
+        *(_clear(scope, table, fresh) for table in scope.targets),
         f"INSERT INTO {side} ({listed}) SELECT {', '.join(values[name] for name in _written(scope))}"
         f" WHERE EXISTS (SELECT 1 FROM {keys} WHERE fresh = 1);",
     ]
@@ -215,7 +224,10 @@ def _payload(scope: Scope, side: str) -> str:
     key = quoted(scope.key.name)
     carried = ", ".join(f"{quoted(column.name)} = NEW.{quoted(column.name)}" for column in scope.carried)
     every = ", ".join(f"{quoted(name)} = NEW.{quoted(name)}" for name in _written(scope))
-    parts = [f"UPDATE {quoted(table)} SET {carried} WHERE {key} = OLD.{key};" for table in scope.targets]
+    parts = [
+        f"UPDATE {quoted(table)} SET {carried} WHERE {key} = OLD.{key} AND {scope.ours(quoted(table))};"
+        for table in scope.targets
+    ]
     return " ".join([*parts, f"UPDATE {side} SET {every} WHERE {key} = OLD.{key};"])
 
 
@@ -248,7 +260,9 @@ def _copy(scope: Scope, table: str, dimension: int | None, side: str, written: s
     known = ", ".join(str(d) for d in scope.split.dimensions)
     right = f"{length} = {dimension}" if dimension is not None else f"{length} > 0 AND {length} NOT IN ({known})"
     carried = ", ".join(f"s.{quoted(name)}" for name in names)
+    key = quoted(scope.key.name)
+    free = f"NOT EXISTS (SELECT 1 FROM {quoted(table)} AS g WHERE g.{key} = s.{key})"
     return (
         f"INSERT INTO {quoted(table)} ({columns}) SELECT {carried}, {blob}, {had_vector(scope, 's')}"
-        f" FROM {side} AS s WHERE s.{quoted(scope.key.name)} = {written} AND {right};"
+        f" FROM {side} AS s WHERE s.{key} = {written} AND {right} AND {free};"
     )

@@ -18,6 +18,8 @@ from limosa.stores.sqlite.scope import HAD_VECTOR, Scope
 
 __all__ = ["RowTarget", "had_vector"]
 
+TAKEN = "its key stands in {} already, in a row that was not carried"
+
 
 @dataclass(frozen=True, slots=True)
 class RowTarget:
@@ -35,12 +37,15 @@ class RowTarget:
         """
         assert isinstance(tx, SqliteTx)  # noqa: S101 - the ports promise that begin and write belong together
         moved = self._moved(rows, tx)
-        places = [i for i in range(len(rows)) if i not in moved]
+        taken = self._taken([row.key for row in rows], tx)
+        strange = [(i, TAKEN.format(taken[row.key])) for i, row in enumerate(rows) if row.key in taken]
+        places = [i for i, row in enumerate(rows) if i not in moved and row.key not in taken]
         table = self.scope.split.target(len(vectors[0]))
         filled = [rows[i].key for i in places if rows[i].filled]
         if filled:
             self._delete(filled, tx, leave=table)
         landed, rejected = self._insert(table, places, rows, vectors, tx)
+        rejected += [(i, why) for i, why in strange if i not in moved]
         return Written(landed, moved=sorted(moved), rejected=rejected)
 
     def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
@@ -66,16 +71,17 @@ class RowTarget:
         if not tables:
             raise Refused(f"No target is called {part.table}.", needed=f"One of {', '.join(scope.targets)}.")
         inside, params = ("true", []) if part.upper is None else self.source.inside(part.after, part.upper)
+        which = f"{inside} AND {scope.ours('t')}"
         count = 0
         for table in tables:
             name = quoted(table)
             tx.raw(
                 f"INSERT INTO limosa_change (migration, key) SELECT {literal(scope.id)}, {scope.key_json('t')}"
-                f" FROM {name} AS t WHERE {inside}",
+                f" FROM {name} AS t WHERE {which}",
                 *params,
             )
-            count += int(tx.raw(f"SELECT count(*) FROM {name} AS t WHERE {inside}", *params)[0][0])
-            tx.raw(f"DELETE FROM {name} AS t WHERE {inside}", *params)
+            count += int(tx.raw(f"SELECT count(*) FROM {name} AS t WHERE {which}", *params)[0][0])
+            tx.raw(f"DELETE FROM {name} AS t WHERE {which}", *params)
         return count
 
     def _moved(self, rows: Sequence[Row], tx: SqliteTx) -> set[int]:
@@ -90,7 +96,19 @@ class RowTarget:
         for table in self.scope.targets:
             if table != leave:
                 key = quoted(self.scope.key.name)
-                tx.raw(f"DELETE FROM {quoted(table)} WHERE {key} IN (SELECT value FROM json_each(?))", listed)
+                which = f"{key} IN (SELECT value FROM json_each(?)) AND {self.scope.ours(quoted(table))}"
+                tx.raw(f"DELETE FROM {quoted(table)} WHERE {which}", listed)
+
+    def _taken(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, str]:
+        """Keys under which a target holds a row that was not carried, with that target."""
+        key, listed = quoted(self.scope.key.name), json.dumps([self.scope.value(key) for key in keys])
+        found = " UNION ALL ".join(
+            f"SELECT CAST(g.{key} AS TEXT), {literal(table)} FROM {quoted(table)} AS g"
+            f" WHERE NOT ({self.scope.ours('g')}) AND g.{key} IN (SELECT key FROM sent)"
+            for table in self.scope.targets
+        )
+        rows = tx.raw(f"WITH sent (key) AS (SELECT value FROM json_each(?)) {found}", listed)
+        return {(str(name),): str(table) for name, table in rows}
 
     def _insert(
         self, table: str, places: list[int], rows: Sequence[Row], vectors: VectorRows, tx: SqliteTx

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from limosa.model.operation import Operation
 from limosa.stores.sqlite.capture import capture_triggers
 from limosa.stores.sqlite.catalogue import Dependent
@@ -12,16 +14,28 @@ from limosa.stores.sqlite.view import both_view, detached, switch_back, switch_s
 __all__ = ["operations", "target_table"]
 
 
-def operations(scope: Scope, dependents: tuple[Dependent, ...], backup: Operation | None) -> tuple[Operation, ...]:
-    """The whole way from expand to finish, in order."""
+def operations(
+    scope: Scope, dependents: tuple[Dependent, ...], backup: Operation | None, *, standing: Set[str]
+) -> tuple[Operation, ...]:
+    """The whole way from expand to finish, in order.
+
+    Args:
+        standing: names in lower case that are there already: such tables are filled, such indexes left as they are.
+    """
     indexed = scope.native and scope.split.index is not None
-    return (
-        *((backup,) if backup is not None else ()),
-        *(_make(scope, table, dimension) for table, dimension in scope.split.targets),
-        _arm(scope),
-        _both(scope),
+    indexes = [
         *(_index(scope, table, columns) for table in scope.targets for columns in scope.split.indexes),
         *(_vector_index(scope, table) for table, d in scope.split.targets if d is not None and indexed),
+    ]
+    return (
+        *((backup,) if backup is not None else ()),
+        *(
+            _adopt(table) if table.lower() in standing else _make(scope, table, dimension)
+            for table, dimension in scope.split.targets
+        ),
+        _arm(scope),
+        _both(scope),
+        *(each for each in indexes if each.id.removeprefix("index:").lower() not in standing),
         *_ending(scope, dependents),
     )
 
@@ -52,6 +66,20 @@ def _make(scope: Scope, table: str, dimension: int | None) -> Operation:
         do=(target_table(scope, table, dimension),),
         undo=(f"DROP TABLE IF EXISTS {quoted(table)}",),
         probe=_stands("table", table),
+    )
+
+
+def _adopt(table: str) -> Operation:
+    return Operation(
+        id=f"adopt:{table}",
+        step="expand",
+        title=f"Mark in {table}, which stands already, what is carried",
+        do=(f"ALTER TABLE {quoted(table)} ADD COLUMN {HAD_VECTOR} INTEGER",),
+        undo=(
+            f"DELETE FROM {quoted(table)} WHERE {HAD_VECTOR} IS NOT NULL",
+            f"ALTER TABLE {quoted(table)} DROP COLUMN {HAD_VECTOR}",
+        ),
+        probe=f"SELECT EXISTS (SELECT 1 FROM pragma_table_info({literal(table)}) WHERE name = {literal(HAD_VECTOR)})",
     )
 
 
