@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limosa.app import App
+from limosa.app import App, open_app
 from limosa.errors import LimosaError, Refused
 from limosa.stores.sqlite.libsql import open_libsql
 from limosa.stores.sqlite.sizes import vector_index_bytes
 from tests.contract.split_databases import TARGETS, Db
-from tests.journey.split_world import ILLS
+from tests.journey.split_world import ILLS, TABLE
 
 ACCEPT = frozenset({"--accept-view", "--accept-libsql"})
 
@@ -188,3 +188,27 @@ def test_the_size_of_a_vector_index_is_foreseen(tmp_path: Path, d: int, options:
         connection.script(f"CREATE INDEX i ON t (libsql_vector_idx(v{listed}))")
         made = (int(connection.execute("PRAGMA page_count")[0][0] or 0) - before) * page
     assert made == pytest.approx(rows * vector_index_bytes(d, options, page), rel=0.02, abs=8 * page)
+
+
+def test_a_copied_table_gives_the_old_one_back_after_finish(db: Db) -> None:
+    job = db.job()
+    job["backfill"] = {"backup": "table"}
+    read = db.rows("SELECT * FROM embeddings ORDER BY embedding_id")
+    db.do("CREATE TABLE embeddings_backup (somebody TEXT)", "INSERT INTO embeddings_backup VALUES ('else')")
+    before = db.dump()
+    with closing(open_app(job)) as app:
+        app.run(accept=ACCEPT)
+        app.rollback()
+        assert db.dump() == before
+        app.run(accept=ACCEPT)
+        app.cutover()
+        app.finish(drop_old=True)
+    assert db.rows("SELECT * FROM embeddings_backup") == [("else",)]
+    db.do("DROP VIEW embeddings", TABLE, 'INSERT INTO embeddings SELECT * FROM "embeddings_backup-2"')
+    assert db.rows("SELECT * FROM embeddings ORDER BY embedding_id") == read
+    # It is a table like the first one: it can be split again, beside what the first split has left.
+    db.do(*(f"DROP TABLE {table}" for table in (*TARGETS, "embeddings_limosa_rest")))
+    with closing(open_app({**job, "name": "again"})) as app:
+        app.run(accept=ACCEPT)
+        assert not _different(app)
+    assert not db.stale()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from limosa.errors import Refused
@@ -14,8 +15,11 @@ from limosa.stores.sqlite.scope import Scope
 __all__ = ["backup_operation", "take_backup"]
 
 
-def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation | None:
+def backup_operation(scope: Scope, database: Database, wanted: str, *, standing: Set[str]) -> Operation | None:
     """How a backup is made; empty ``wanted`` stands for the file where there is one, else the table.
+
+    Args:
+        standing: names in lower case that are there already, among them perhaps that of an older backup.
 
     Raises:
         Refused: the whole database is wanted and is no file.
@@ -25,12 +29,15 @@ def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation
     if kind == "none":
         return None
     if kind == "table":
-        copy = f"{scope.table}_backup"
+        copy = _free(f"{scope.table}_backup", lambda name: name.lower() in standing)
         return Operation(
             id="backup",
             step="expand",
             title=f"Copy {scope.table} to {copy}",
-            do=(f"CREATE TABLE {quoted(copy)} AS SELECT * FROM {quoted(scope.table)}",),
+            do=(
+                f"CREATE TABLE {quoted(copy)} AS SELECT * FROM {quoted(scope.table)}",
+                _require_equal_counts(scope.table, copy),
+            ),
             undo=(f"DROP TABLE IF EXISTS {quoted(copy)}",),
             probe=f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = {literal(copy)})",
         )
@@ -40,7 +47,7 @@ def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation
             needed='backup = "table" or "none".',
             do="The host's own snapshots are another way.",
         )
-    target = _free(f"{path}.limosa-{scope.id}")
+    target = _free(f"{path}.limosa-{scope.id}", lambda name: Path(name).exists())
     return Operation(
         id="backup",
         step="expand",
@@ -51,10 +58,16 @@ def backup_operation(scope: Scope, database: Database, wanted: str) -> Operation
     )
 
 
-def _free(name: str) -> str:
+def _require_equal_counts(table: str, copy: str) -> str:
+    """A statement that fails, and its transaction with it, unless both hold as many rows."""
+    counts = f"(SELECT count(*) FROM {quoted(table)}) = (SELECT count(*) FROM {quoted(copy)})"
+    return f"SELECT json(CASE WHEN {counts} THEN '1' ELSE 'the copy has not as many rows as the table' END)"
+
+
+def _free(name: str, taken: Callable[[str], bool]) -> str:
     """A name that no earlier backup has: what was kept once is never written over."""
     number, found = 1, name
-    while Path(found).exists():
+    while taken(found):
         number += 1
         found = f"{name}-{number}"
     return found

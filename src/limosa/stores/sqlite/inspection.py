@@ -33,7 +33,7 @@ def inspect(database: Database, migration: Migration, scope: Scope, table: Table
     checks += [*_view_checks(scope, table), *_index_cost(scope)]
     if not counts["rows"]:
         checks.append(Check(name="rows", verdict="note", said=f"{scope.table} is empty."))
-    backup = backup_operation(scope, database, migration.backup)
+    backup = backup_operation(scope, database, migration.backup, standing=standing)
     if backup is None:
         checks.append(Check(name="backup", verdict="note", said="No backup is made: finish will keep the old table."))
     return Facts(
