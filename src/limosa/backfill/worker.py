@@ -61,13 +61,14 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
     cursor = claim.cursor
     while not bench.stop.is_set():
         rows = _read(bench, claim, ends, cursor)
-        finished = len(rows) < bench.batch_rows
+        # Edges are keys that were there when the chunk was cut: most batches end on one.
+        finished = len(rows) < bench.batch_rows or rows[-1].key == claim.upper
         cursor = claim.upper if finished else rows[-1].key
         settle_batch(bench, claim, ends, Haul(rows=rows, cursor=cursor, finished=finished))
-        if finished:
-            return
         if bench.limit is not None and bench.meter.read().rows >= bench.limit:
             bench.stop.set()
+        if finished:
+            return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def rollback_part(voyage: Voyage, *, chunk: int | None = None, table: str | None
         part = Part(table=table) if chunk is None else _range(voyage, chunk)
         with voyage.store.begin() as tx:
             count = voyage.store.ends(record.epoch).target.withdraw(part, tx)
-        voyage.records.tell("rollback", f"{count} rows of {f'chunk {chunk}' if chunk is not None else table}")
+        voyage.records.tell("rollback", f"{count:,} rows of {f'chunk {chunk}' if chunk is not None else table}")
         return count
 
 
@@ -90,7 +90,7 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         left = list(_restore_touched(voyage, ledger, _desk(voyage)).items())
     for step in reversed(STEPS):
         take_back(voyage, step, leave=("switch",))
-    voyage.records.tell("rollback", f"{len(left)} rows without an old vector")
+    voyage.records.tell("rollback", "" if record.shape == "split" else f"{len(left):,} rows without an old vector")
     voyage.records.retire("plan")
     return left
 

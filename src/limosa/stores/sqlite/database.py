@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from limosa.errors import LimosaError, Refused, Transient
 from limosa.ports.tx import Dialect
+from limosa.stores.sqlite.courtesy import Courtesy
 from limosa.stores.sqlite.engine import Busy, Connection, Engine, Value
 from limosa.stores.sqlite.memory import give_back
 from limosa.stores.sqlite.turn import Turn
@@ -25,13 +26,16 @@ __all__ = ["PATIENCE_S", "Database", "SqliteTx"]
 PATIENCE_S = 180.0
 """How long another writer is waited for before a step gives up: three times the longest lock that was asked for."""
 
-CACHE_KB = 4_096
-"""A connection's page cache; a process has three or four connections."""
+Use = Literal["read", "write", "log"]
+
+CACHE_KB: dict[Use, int] = {"read": 4_096, "write": 16_384, "log": 256}
+"""A connection's page cache, by what it is for. Two or three read and one writes: a page that a transaction wrote
+and that does not fit goes to the log at once, and perhaps again."""
 
 LOG_PAGES = 32_000
 """Pages that the write-ahead log may grow to before it is begun anew: 128 MB at the usual page size."""
 
-GIVE_BACK = 4
+GIVE_BACK = 8
 """Batches after which freed memory is given back; after each it would cost a tenth of the time at 384 dimensions."""
 
 RESTART_S = 0.05
@@ -84,8 +88,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.title = engine.title
-        self._idle: dict[bool, queue.LifoQueue[Connection]] = {True: queue.LifoQueue(), False: queue.LifoQueue()}
+        self._idle: dict[Use, queue.LifoQueue[Connection]] = {use: queue.LifoQueue() for use in CACHE_KB}
         self._turn = Turn()
+        self._courtesy = Courtesy()
         # Two threads that fetch and decode would take Python's lock from each other at every row of a file.
         self.decoding: AbstractContextManager[object] = threading.Lock() if self._file else nullcontext()
         self._batches = itertools.count(1)
@@ -93,13 +98,16 @@ class Database:
         self._most_logged = LOG_PAGES
         self._born = _identity(engine.path)
 
-    @contextmanager
-    def session(self, *, write: bool) -> Iterator[Connection]:
+    def session(self, *, write: bool) -> AbstractContextManager[Connection]:
         """A connection; one that failed is closed and not used again.
 
         Raises:
             Refused: the file is no longer the one that was opened. SQLite itself would go on with the old one.
         """
+        return self._session("write" if write else "read")
+
+    @contextmanager
+    def _session(self, use: Use) -> Iterator[Connection]:
         if _identity(self.engine.path) != self._born:
             raise Refused(
                 f"{self.title} was removed or replaced since it was opened.",
@@ -107,31 +115,32 @@ class Database:
                 do="Look which file stands there now; what was carried until then lies in the other one.",
             )
         try:
-            connection = self._idle[write].get_nowait()
+            connection = self._idle[use].get_nowait()
         except queue.Empty:
-            connection = self._connect(write=write)
+            connection = self._connect(use)
         try:
             yield connection
         except BaseException:
             with suppress(Exception):
                 connection.close()
             raise
-        self._idle[write].put(connection)
+        self._idle[use].put(connection)
 
-    def _connect(self, *, write: bool) -> Connection:
-        connection = self.engine.connect(write=write)
+    def _connect(self, use: Use) -> Connection:
+        connection = self.engine.connect(write=use != "read")
         try:
             if self._file:
-                self._prepare(connection, write=write)
+                self._prepare(connection, use)
         except BaseException:
             with suppress(Exception):
                 connection.close()
             raise
         return connection
 
-    def _prepare(self, connection: Connection, *, write: bool) -> None:
+    def _prepare(self, connection: Connection, use: Use) -> None:
+        write = use != "read"
         self._look(connection, write=write)
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB[use]}")
         if write and connection.execute("PRAGMA journal_mode")[0][0] == "wal":
             # A commit that a power cut takes back takes its rows and its cursor back together.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -155,23 +164,26 @@ class Database:
                 yield SqliteTx(connection, self.title)
                 connection.execute("ROLLBACK")
             return
-        with self.session(write=True) as connection:
-            with self._turn.hold(bulk=bulk), _durably(connection, wanted=durable and self._file):
-                _patiently(connection, "BEGIN IMMEDIATE")
-                try:
-                    yield SqliteTx(connection, self.title)
-                except BaseException:
-                    with suppress(LimosaError):
-                        connection.execute("ROLLBACK")
-                    raise
-                # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
-                _patiently(connection, "COMMIT")
+        turn, session = self._turn.hold(bulk=bulk), self.session(write=True)
+        with turn, session as connection, _durably(connection, wanted=durable and self._file):
+            _patiently(connection, "BEGIN IMMEDIATE")
+            began = time.monotonic()
+            try:
+                yield SqliteTx(connection, self.title)
+            except BaseException:
+                with suppress(LimosaError):
+                    connection.execute("ROLLBACK")
+                raise
+            # Without a write-ahead log a reader can hold a commit up; the transaction stands meanwhile.
+            _patiently(connection, "COMMIT")
             if bulk and self._file:
-                self._empty_log(connection)
-                if next(self._batches) % GIVE_BACK == 0:
-                    give_back()
+                self._courtesy.leave_room(connection, time.monotonic() - began)
+        if bulk and self._file:
+            self._empty_log()
+            if next(self._batches) % GIVE_BACK == 0:
+                give_back()
 
-    def _empty_log(self, connection: Connection) -> None:
+    def _empty_log(self) -> None:
         """Copies the log's pages into the file while the next batch is written, so that no commit has to.
 
         What fails here is tried again after the next batch: the commit itself stands.
@@ -179,7 +191,7 @@ class Database:
         if not self._emptying.acquire(blocking=False):
             return
         try:
-            with suppress(LimosaError):
+            with suppress(LimosaError), self._session("log") as connection:
                 logged = _checkpoint(connection, "PASSIVE")
                 if logged > self._most_logged:
                     # While nobody writes, and nobody reads from it, the log begins anew.

@@ -19,7 +19,10 @@ from limosa.stores.sqlite.scope import Scope
 __all__ = ["RowSource"]
 
 FETCH_ROWS = 100
-"""Rows fetched and decoded at once: 3.5 MB of JSON text at 3072 dimensions."""
+"""Rows fetched and decoded at once until their size is known."""
+
+FETCH_BYTES = 3_500_000
+"""Bytes fetched and decoded at once afterwards: 50 rows of 3072 dimensions as JSON text, or 400 of 384."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,11 @@ class RowSource:
     ) -> list[Row]:
         """Texts are decoded a few hundred at a time: all texts of a batch would be most of the memory."""
         rows: list[Row] = []
+        fetched = FETCH_ROWS
         order = f"ORDER BY t.{quoted(self.scope.key.name)} LIMIT"
         while len(rows) < limit:
             inside, params = self.beyond(after) if upper is None else self.inside(after, upper)
-            wanted = min(FETCH_ROWS, limit - len(rows))
+            wanted = min(fetched, limit - len(rows))
             with begin() as tx:
                 version = self.version(tx)
                 found = self._select(tx, f"{inside} AND {self.scope.filter('t', self.table)} {order} {wanted}", params)
@@ -86,6 +90,8 @@ class RowSource:
             if len(found) < wanted:
                 break
             after = rows[-1].key
+            size = sum(len(value) for values in found for value in values if isinstance(value, bytes)) / len(found)
+            fetched = int(min(limit, max(1, FETCH_BYTES / max(size, 1))))
         return rows
 
     def beyond(self, after: Key | None) -> tuple[str, list[Value]]:
@@ -121,7 +127,7 @@ class RowSource:
         return f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {kept}"
 
     def _listed(self, keys: Sequence[Key]) -> str:
-        return json.dumps([self.scope.value(key) for key in keys], ensure_ascii=False)
+        return json.dumps(self.scope.values(keys), ensure_ascii=False)
 
     def _select(self, tx: SqliteTx, condition: str, params: Sequence[Value]) -> list[tuple[Any, ...]]:
         split = self.scope.split

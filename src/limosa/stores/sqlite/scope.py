@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from limosa.errors import Refused
@@ -88,6 +89,12 @@ class Scope:
     def key_json(self, alias: str) -> str:
         """The key as the ledger keeps it."""
         return f"json_array(CAST({alias}.{quoted(self.key.name)} AS TEXT))"
+
+    def values(self, keys: Iterable[Key]) -> list[Value]:
+        """``value`` of each."""
+        if self.key.integer:
+            return [int(name) for (name,) in keys]
+        return [name for (name,) in keys]
 
     def value(self, key: Key) -> Value:
         """A key as a parameter with the column's own type, so that the column's index and order apply."""

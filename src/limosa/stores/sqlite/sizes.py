@@ -44,7 +44,7 @@ def foreseen(database: Database, scope: Scope, table: Table, rows: int, tx: Sqli
         known = {d for _, d in scope.split.targets if d is not None}
         lengths = _lengths(scope, table, rows, round(vector / 4), tx)
         indexed = sum(n * vector_index_bytes(d, scope.split.index, page) for d, n in lengths.items() if d in known)
-        found |= {"vector_index_bytes": indexed, "vector_index_s": round(indexed / INDEXED_BYTES_PER_S, 1)}
+        found |= {"vector_index_bytes": indexed, "vector_index_build_s": round(indexed / INDEXED_BYTES_PER_S, 1)}
     return found
 
 

@@ -92,7 +92,7 @@ class RowTarget:
         return {i for i, row in enumerate(rows) if found.get(row.key) != row.raw}
 
     def _delete(self, keys: Sequence[Key], tx: SqliteTx, *, leave: str) -> None:
-        listed = json.dumps([self.scope.value(key) for key in keys], ensure_ascii=False)
+        listed = json.dumps(self.scope.values(keys), ensure_ascii=False)
         for table in self.scope.targets:
             if table != leave:
                 key = quoted(self.scope.key.name)
@@ -101,7 +101,7 @@ class RowTarget:
 
     def _taken(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, str]:
         """Keys under which a target holds a row that was not carried, with that target."""
-        key, listed = quoted(self.scope.key.name), json.dumps([self.scope.value(key) for key in keys])
+        key, listed = quoted(self.scope.key.name), json.dumps(self.scope.values(keys), ensure_ascii=False)
         found = " UNION ALL ".join(
             f"SELECT CAST(g.{key} AS TEXT), {literal(table)} FROM {quoted(table)} AS g"
             f" WHERE NOT ({self.scope.ours('g')}) AND g.{key} IN (SELECT key FROM sent)"
@@ -151,8 +151,10 @@ class RowTarget:
             f" ON CONFLICT ({quoted(scope.key.name)}) DO UPDATE SET {renewed}"
         )
         # One by one: all blobs of a batch beside its vectors would be most of the memory.
+        keys = scope.values(row.key for row, _ in sent)
         values: Iterator[tuple[Value, ...]] = (
-            (scope.value(row.key), None if "blob" in row.raw[1::2] else vector.tobytes()) for row, vector in sent
+            (key, None if "blob" in row.raw[1::2] else vector.tobytes())
+            for key, (row, vector) in zip(keys, sent, strict=True)
         )
         tx.connection.insert(head, "(?, ?)", tail, values)
 
