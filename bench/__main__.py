@@ -13,6 +13,7 @@ BENCHES = (
     ("bench.start",),
     ("bench.quality",),
     ("bench.split",),
+    ("bench.split_beside",),
     ("bench.split_memory",),
 )
 
