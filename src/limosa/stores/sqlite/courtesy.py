@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from limosa.stores.sqlite.engine import Connection
+from limosa.stores.sqlite.engine import Busy, Connection, Value
 
 __all__ = ["Courtesy"]
 
@@ -43,9 +43,18 @@ class Courtesy:
         company = time.monotonic() - self._seen_s < LATELY_S
         if self._written_s < (COMPANY_S if company else ALONE_S):
             return
-        # The number changes with every commit of another connection.
-        before = connection.execute("PRAGMA data_version")
+        before = _version(connection)
         time.sleep(min(LONG_GAP_S, max(GAP_S, self._written_s / 2)) if company else GAP_S)
         self._written_s = 0.0
-        if connection.execute("PRAGMA data_version") != before:
+        after = _version(connection)
+        if after is None or after != before:
             self._seen_s = time.monotonic()
+
+
+def _version(connection: Connection) -> Value:
+    """A number that changes with every commit of another connection; None where one is under way for long."""
+    try:
+        return connection.execute("PRAGMA data_version")[0][0]
+    except Busy:
+        # Whoever waits for the lock is the next transaction.
+        return None
