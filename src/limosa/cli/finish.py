@@ -17,7 +17,7 @@ DropOld = Annotated[bool, typer.Option("--drop-old", help="Of a split: drop the 
 
 
 def finish(file: File = FILE, drop_old: DropOld = False, yes: Yes = False) -> None:
-    """Drop the old vectors, or leave the old table behind; there is no way back from it."""
+    """Drop the old vectors, or leave the old table behind, for good."""
     from limosa.cli.lines import print_line
     from limosa.cli.terminal import console
 
