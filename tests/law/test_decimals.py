@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from limosa.stores.sqlite.decimals import NotAVector, Vector, floats
+from limosa.stores.sqlite.decimals import NotAVector, Vector, floats, plain_floats
 
 THOROUGH = settings(max_examples=300, deadline=None)
 INFINITY = 0x7F800000
@@ -114,6 +114,31 @@ def test_a_few_ties_among_many_numbers_are_found(vector: Vector, sprinkled: dict
     for i, tie in sprinkled.items():
         literals[i % len(literals)] = tie
     check(f"[{', '.join(literals)}]".encode(), literals)
+
+
+PLAIN = st.integers(1 << 23, INFINITY - 1).map(lambda bits: repr(value(bits)))
+PAGES = st.lists(
+    st.one_of(st.lists(NUMBERS, max_size=4), st.lists(PLAIN, min_size=1, max_size=4), st.just(["0.25"] * 9000)),
+    max_size=8,
+)
+
+
+@THOROUGH
+@given(page=PAGES)
+def test_texts_that_are_rounded_together_are_what_each_is_alone(page: list[list[str]]) -> None:
+    texts = [f"[{', '.join(literals)}]".encode() for literals in page]
+    for text, found in plain_floats(texts).items():
+        assert found.dtype == np.float32
+        assert found.tobytes() == floats(text).tobytes()
+
+
+@given(page=st.lists(st.lists(PLAIN, min_size=1, max_size=40), max_size=20), zeros=st.sets(st.integers(0, 19)))
+def test_plain_texts_need_no_second_look_whoever_stands_beside_them(page: list[list[str]], zeros: set[int]) -> None:
+    texts = [
+        f"[{', '.join([*literals, '0.0'] if i in zeros else literals)}]".encode() for i, literals in enumerate(page)
+    ]
+    tie = b"[1.0000000596046448]"
+    assert set(plain_floats([*texts, tie, b"[1, 2"])) == set(texts)
 
 
 @given(

@@ -134,6 +134,10 @@ def _rounded(group: list[tuple[bytes, _Doubles]]) -> Iterator[tuple[bytes, Vecto
         return
     together = np.concatenate([doubles for _, doubles in group])
     if not _plain(together):
+        # One zero is enough to come here: the others must not be parsed again for it.
+        for text, doubles in group:
+            if _plain(doubles) or _settled(doubles, text):
+                yield text, doubles.astype(np.float32)
         return
     singles, end = together.astype(np.float32), 0
     for text, doubles in group:
