@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from limosa.app import App
+from limosa import flow
+from limosa.app import App, open_app
 from limosa.errors import Refused
 from tests.contract.split_databases import COLUMNS, TARGETS, Db
 from tests.journey.split_world import make_table, split_app
@@ -97,6 +98,19 @@ def test_after_finish_the_view_and_the_table_keep_apart(db: Db, app: App) -> Non
     assert sum(int(str(db.rows(f"SELECT count(*) FROM {table}")[0][0])) for table in TARGETS) == len(KEYS)
 
 
+@pytest.mark.parametrize("name", ["embeddings_8", "embeddings_backup"])
+def test_a_table_that_comes_after_the_plan_is_nobody_elses_to_drop(db: Db, name: str) -> None:
+    job = db.job()
+    job["backfill"] = {"backup": "table"}
+    with closing(open_app(job)) as app:
+        flow.begin(app.voyage, app.plan())
+        db.do(f"CREATE TABLE {name} (embedding_id TEXT PRIMARY KEY)", f"INSERT INTO {name} VALUES ('theirs')")
+        with pytest.raises(Refused, match="already exists"):
+            app.run(accept=ACCEPT)
+        app.rollback()
+    assert db.rows(f"SELECT * FROM {name}") == [("theirs",)]
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -108,6 +122,8 @@ def test_after_finish_the_view_and_the_table_keep_apart(db: Db, app: App) -> Non
         (MADE.replace("embedding_id TEXT", "embedding_id INTEGER"), "keeps embedding_id as INTEGER, not as TEXT"),
         (MADE.replace("embedding_vector BLOB", "embedding_vector F32_BLOB(8)"), "holds 8 dimensions"),
         (MADE.replace("model TEXT", "model TEXT AS ('m')"), "computes model"),
+        (MADE.replace("TEXT PRIMARY KEY", "TEXT COLLATE NOCASE PRIMARY KEY"), "by a collation"),
+        (f"{MADE} WITHOUT ROWID", "has no rowid"),
     ],
 )
 def test_a_table_that_cannot_take_the_rows_is_refused(tmp_path: Path, made: str, said: str) -> None:

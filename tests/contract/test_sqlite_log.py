@@ -45,6 +45,16 @@ def test_the_log_is_emptied_beside_the_work(path: Path) -> None:
         assert application.execute("SELECT count(*) FROM t").fetchone() == (3 * BOUND // BATCH,)
 
 
+def test_a_large_log_is_gone_when_limosa_goes_and_others_stay(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as application:
+        assert application.execute("SELECT count(*) FROM t").fetchone() == (0,)
+        with closing(Database(open_stock(path))) as database:
+            _write(database, 4)
+            assert _logged(path) > BATCH
+        assert _logged(path) == 0
+        assert application.execute("SELECT count(*) FROM t").fetchone() == (4,)
+
+
 def test_a_reader_that_stays_holds_nobody_up_and_the_log_begins_anew_when_it_goes(path: Path) -> None:
     with closing(Database(open_stock(path))) as database, closing(sqlite3.connect(path)) as application:
         application.execute("BEGIN")

@@ -60,6 +60,8 @@ def _vector_in(file: Path) -> list[float]:
 
     try:
         found = json.loads(file.read_bytes())
+        if not isinstance(found, list):
+            raise ValueError("no array")
         return [float(value) for value in found]
     except (OSError, ValueError, TypeError) as error:
         raise Refused(

@@ -16,6 +16,8 @@ __all__ = ["adoption_checks"]
 
 _NATIVE = re.compile(r"F32_BLOB\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 
+_WITHOUT_ROWID = re.compile(r"WITHOUT\s+ROWID", re.IGNORECASE)
+
 
 def adoption_checks(scope: Scope, tx: SqliteTx) -> Iterator[Check]:
     """What is to be said of targets that stand before the migration begins."""
@@ -45,6 +47,7 @@ def adoption_checks(scope: Scope, tx: SqliteTx) -> Iterator[Check]:
             said=(
                 f"{target} stands already: it gets a column {HAD_VECTOR}, and its {count:,} rows stay as they are."
                 " A row of the source whose key stands there is listed as dead."
+                " INSERT INTO it without a list of columns fails from expand on."
             ),
         )
 
@@ -70,6 +73,10 @@ def _faults(scope: Scope, table: Table, dimension: int | None) -> Iterator[str]:
     unique = [index for index in table.indexes if index.unique and not index.partial]
     if table.primary != (key.name,) and all(index.columns != (key.name,) for index in unique):
         yield f"nothing makes {key.name} unique in it"
+    if _WITHOUT_ROWID.search(table.sql):
+        yield "has no rowid, by which its vectors are searched"
+    if "COLLATE" in table.sql.upper():
+        yield "compares texts by a collation, so that two keys of the source may be one there"
     native = _NATIVE.search(columns[scope.split.vector.lower()].type)
     if native is not None and int(native[1]) != dimension:
         yield f"{scope.split.vector} holds {native[1]} dimensions"

@@ -218,7 +218,10 @@ class Database:
             _patiently(connection, _LOOK)
 
     def close(self) -> None:
-        """Closes the idle connections; safe to call again."""
+        """Closes the idle connections, and gives back the room of a log that batches made large; safe to call again."""
+        if not self._idle["log"].empty():
+            with suppress(LimosaError), self._session("log") as connection:
+                _checkpoint(connection, "TRUNCATE")
         for idle in self._idle.values():
             with suppress(queue.Empty):
                 while True:

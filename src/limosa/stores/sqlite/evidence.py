@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from limosa.model.batch import Key, Row, Vectors
@@ -31,7 +30,7 @@ class CarriedRows:
         """The next source rows in key order; every vector is decoded again and compared bit by bit."""
         with self.database.begin(snapshot=True) as tx:
             rows = self.source.page(after, limit, tx)
-            sent = json.dumps([self.scope.value(row.key) for row in rows], ensure_ascii=False)
+            sent = self.scope.listed(row.key for row in rows)
             waiting, excepted = self._waiting(sent, tx), self._excepted(sent, tx)
             found, strange = self._stored(sent, tx), self._payloads(sent, tx)
         counts = dict.fromkeys(("waiting", "excepted", "equal", "vectors", "payloads", "missing"), 0)

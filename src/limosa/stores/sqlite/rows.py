@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -114,20 +113,17 @@ class RowSource:
             return []
         version = self.version(tx)
         sent = self._sent()
-        found = self._select(tx, sent, [self._listed(keys)])
+        found = self._select(tx, sent, [self.scope.listed(keys)])
         return _rows(found, version, filled=True)
 
     def raw_vectors(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, tuple[Any, ...]]:
         """What decides a row's vector, as it is now: to see whether a row is still the one that was read."""
         sent = self._sent()
-        return {(str(values[0]),): _traces(values) for values in self._select(tx, sent, [self._listed(keys)])}
+        return {(str(values[0]),): _traces(values) for values in self._select(tx, sent, [self.scope.listed(keys)])}
 
     def _sent(self) -> str:
         kept = self.scope.filter("t", self.table)
         return f"t.{quoted(self.scope.key.name)} IN (SELECT value FROM json_each(?)) AND {kept}"
-
-    def _listed(self, keys: Sequence[Key]) -> str:
-        return json.dumps(self.scope.values(keys), ensure_ascii=False)
 
     def _select(self, tx: SqliteTx, condition: str, params: Sequence[Value]) -> list[tuple[Any, ...]]:
         split = self.scope.split

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,6 +96,10 @@ class Scope:
         if self.key.integer:
             return [int(name) for (name,) in keys]
         return [name for (name,) in keys]
+
+    def listed(self, keys: Iterable[Key]) -> str:
+        """Keys as a parameter for ``json_each``."""
+        return json.dumps(self.values(keys), ensure_ascii=False)
 
     def value(self, key: Key) -> Value:
         """A key as a parameter with the column's own type, so that the column's index and order apply."""

@@ -16,7 +16,7 @@ from limosa.stores.sqlite.engine import BUSY_S, Busy, Connection, Engine, Value
 __all__ = ["open_stock"]
 
 MOST_ROWS = 250
-"""Rows of one statement: 6 MB of blobs at 3072 dimensions, and up to 65 values a row within SQLite's own bound."""
+"""Rows of one statement: 3 MB of blobs at 3072 dimensions, and up to 131 values a row within SQLite's own bound."""
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _TRANSIENT = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -92,7 +91,7 @@ class RowTarget:
         return {i for i, row in enumerate(rows) if found.get(row.key) != row.raw}
 
     def _delete(self, keys: Sequence[Key], tx: SqliteTx, *, leave: str) -> None:
-        listed = json.dumps(self.scope.values(keys), ensure_ascii=False)
+        listed = self.scope.listed(keys)
         for table in self.scope.targets:
             if table != leave:
                 key = quoted(self.scope.key.name)
@@ -101,13 +100,13 @@ class RowTarget:
 
     def _taken(self, keys: Sequence[Key], tx: SqliteTx) -> dict[Key, str]:
         """Keys under which a target holds a row that was not carried, with that target."""
-        key, listed = quoted(self.scope.key.name), json.dumps(self.scope.values(keys), ensure_ascii=False)
+        key = quoted(self.scope.key.name)
         found = " UNION ALL ".join(
             f"SELECT CAST(g.{key} AS TEXT), {literal(table)} FROM {quoted(table)} AS g"
             f" WHERE NOT ({self.scope.ours('g')}) AND g.{key} IN (SELECT key FROM sent)"
             for table in self.scope.targets
         )
-        rows = tx.raw(f"WITH sent (key) AS (SELECT value FROM json_each(?)) {found}", listed)
+        rows = tx.raw(f"WITH sent (key) AS (SELECT value FROM json_each(?)) {found}", self.scope.listed(keys))
         return {(str(name),): str(table) for name, table in rows}
 
     def _insert(
@@ -148,7 +147,7 @@ class RowTarget:
         )
         tail = (
             f") AS v CROSS JOIN {quoted(self.source.table)} AS s ON s.{quoted(scope.key.name)} = v.column1 WHERE true"
-            f" ON CONFLICT ({quoted(scope.key.name)}) DO UPDATE SET {renewed}"
+            f" ON CONFLICT ({quoted(scope.key.name)}) DO UPDATE SET {renewed} WHERE {scope.ours(quoted(table))}"
         )
         # One by one: all blobs of a batch beside its vectors would be most of the memory.
         keys = scope.values(row.key for row, _ in sent)

@@ -58,6 +58,11 @@ def _stands(kind: str, name: str) -> str:
     return f"SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = '{kind}' AND name = {literal(name)})"
 
 
+def _marked(table: str) -> str:
+    """Whether a table is a target: one that somebody else made under its name meanwhile lacks the column."""
+    return f"SELECT EXISTS (SELECT 1 FROM pragma_table_info({literal(table)}) WHERE name = {literal(HAD_VECTOR)})"
+
+
 def _make(scope: Scope, table: str, dimension: int | None) -> Operation:
     return Operation(
         id=f"make:{table}",
@@ -65,7 +70,7 @@ def _make(scope: Scope, table: str, dimension: int | None) -> Operation:
         title=f"Make the table {table}" + (f" for {dimension} dimensions" if dimension else " for every other length"),
         do=(target_table(scope, table, dimension),),
         undo=(f"DROP TABLE IF EXISTS {quoted(table)}",),
-        probe=_stands("table", table),
+        probe=_marked(table),
     )
 
 
@@ -79,7 +84,7 @@ def _adopt(table: str) -> Operation:
             f"DELETE FROM {quoted(table)} WHERE {HAD_VECTOR} IS NOT NULL",
             f"ALTER TABLE {quoted(table)} DROP COLUMN {HAD_VECTOR}",
         ),
-        probe=f"SELECT EXISTS (SELECT 1 FROM pragma_table_info({literal(table)}) WHERE name = {literal(HAD_VECTOR)})",
+        probe=_marked(table),
     )
 
 
