@@ -11,10 +11,8 @@ import time
 
 import psycopg
 
+from bench.backfilling import backfill_s
 from bench.fixture import app_for, make_table, server, vectors_table
-from limosa import flow
-from limosa.steps.backfill import backfill
-from limosa.steps.expand import expand
 
 D = 1536
 BATCH = 1000
@@ -37,11 +35,7 @@ def ours(*, rows: int, old_d: int, threads: int) -> float:
     """Rows/s of limosa's backfill with every promise on: capture armed, guard, fence, ledger."""
     app = app_for(d=D, old_d=old_d, batch_rows=BATCH, threads=threads)
     try:
-        flow.begin(app.voyage, app.plan())
-        expand(app.voyage)
-        started = time.perf_counter()
-        backfill(app.voyage)
-        took = time.perf_counter() - started
+        took = backfill_s(app)
         assert app.voyage.reports.tally().done == rows
         return rows / took
     finally:

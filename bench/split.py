@@ -18,10 +18,8 @@ import numpy as np
 import orjson
 import simdjson
 
-from limosa import flow
+from bench.backfilling import backfill_s
 from limosa.app import App, open_app
-from limosa.steps.backfill import backfill
-from limosa.steps.expand import expand
 
 SIZES = {384: 100_000, 1536: 30_000, 3072: 10_000}
 BATCH = 1000
@@ -121,11 +119,7 @@ def ours(path: Path, *, rows: int, d: int, keep: bool) -> float:
     """Rows/s of the backfill with every promise on: capture armed, fence, ledger, guard, exact decimals."""
     app = app_for(path, d=d, keep=keep)
     try:
-        flow.begin(app.voyage, app.plan())
-        expand(app.voyage)
-        started = time.perf_counter()
-        backfill(app.voyage)
-        took = time.perf_counter() - started
+        took = backfill_s(app)
         assert app.voyage.reports.tally().done == rows
         return rows / took
     finally:

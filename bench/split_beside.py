@@ -15,10 +15,8 @@ from contextlib import closing
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from bench.backfilling import backfill_s
 from bench.split import app_for, make_table
-from limosa import flow
-from limosa.steps.backfill import backfill
-from limosa.steps.expand import expand
 
 SIZES = {384: 100_000, 1536: 30_000}
 
@@ -43,15 +41,11 @@ def measure(rows: int, d: int, rate: float) -> tuple[float, list[float]]:
         path = Path(name) / "app.db"
         make_table(path, rows=rows, d=d)
         with closing(app_for(path, d=d, keep=True)) as app:
-            flow.begin(app.voyage, app.plan())
-            expand(app.voyage)
             over: Event = multiprocessing.Event()
             waits: multiprocessing.Queue[list[float]] = multiprocessing.Queue()
             writer = multiprocessing.Process(target=write, args=(path, rate, over, waits))
             writer.start()
-            started = time.perf_counter()
-            backfill(app.voyage)
-            took = time.perf_counter() - started
+            took = backfill_s(app)
             over.set()
             seen = waits.get()
             writer.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -82,7 +83,7 @@ def stale_rows(url: str, column: str, *, model: str, d: int) -> list[Key]:
 
 
 @dataclass
-class _Application:
+class _Application(ABC):
     """Does something about ``rate`` times a second in a thread of its own, until it is stopped.
 
     Attributes:
@@ -116,8 +117,9 @@ class _Application:
                     self.errors.append(str(error))
                 time.sleep(rng.uniform(0.5, 1.5) / self.rate)
 
+    @abstractmethod
     def _act(self, connection: psycopg.Connection[tuple[object, ...]], rng: random.Random) -> None:
-        raise NotImplementedError
+        """One statement of the application's."""
 
 
 @dataclass
