@@ -42,6 +42,10 @@ class Drawn:
         self.limits = Limits(batch=batch, tokens=None, concurrency=threads)
         self._pool = np.random.default_rng(7).standard_normal((2 * batch, space.dimensions), dtype=np.float32)
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """None: there is no tokenizer."""
+        return None
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """As many vectors as texts, from a random place in the pool."""
         n = len(texts)

@@ -6,7 +6,7 @@ that a program can read them without parsing a sentence.
 
 from __future__ import annotations
 
-__all__ = ["Ambiguous", "Fenced", "LimosaError", "ProofFailed", "Refused", "RowRefused", "Transient"]
+__all__ = ["Ambiguous", "Fenced", "LimosaError", "ProofFailed", "Refused", "RowRefused", "Transient", "Unanswered"]
 
 
 class LimosaError(Exception):
@@ -55,6 +55,29 @@ class Transient(LimosaError):
     """The world failed; everything committed stands and repeating the command is safe."""
 
     exit_code = 3
+
+
+class Unanswered(Transient):
+    """A provider did not answer one request; the same request may be answered later.
+
+    Attributes:
+        retry_after_s: how long the provider asks to wait; None where it does not say.
+        limited: it asks for fewer requests or tokens a minute (429), and is not ill.
+    """
+
+    def __init__(
+        self, what: str, *, needed: str = "", do: str = "", retry_after_s: float | None = None, limited: bool = False
+    ) -> None:
+        super().__init__(what, needed=needed, do=do)
+        self.retry_after_s = retry_after_s
+        self.limited = limited
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unanswered, (self.what, self.needed, self.do, self.retry_after_s, self.limited))
+
+
+def _unanswered(what: str, needed: str, do: str, wait_s: float | None, limited: bool) -> Unanswered:
+    return Unanswered(what, needed=needed, do=do, retry_after_s=wait_s, limited=limited)
 
 
 class Fenced(Transient):

@@ -308,6 +308,9 @@ class Meddling:
         self.space, self.limits, self.price = inner.space, inner.limits, inner.price
         self.retired, self.destination = inner.retired, inner.destination
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        return self.inner.count(texts)
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         self.meddle()
         return self.inner.embed(texts, kind)

@@ -10,9 +10,9 @@ import pytest
 import stamina
 from stamina.instrumentation import RetryDetails
 
-from limosa.embedders.http import Unanswered, retry_after_s
+from limosa.embedders.http import retry_after_s
 from limosa.embedders.openai import OpenAIEmbedder, open_embedder
-from limosa.errors import Refused, RowRefused, Transient
+from limosa.errors import Refused, RowRefused, Transient, Unanswered
 from limosa.model.space import Endpoint, Space
 from tests.providers.openai_server import Fault, OpenAIServer
 

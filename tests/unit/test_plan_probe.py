@@ -43,6 +43,9 @@ class Provider:
     def space(self) -> Space:
         return self.inner.space
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        return self.inner.count(texts)
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         self.asked.append(len(texts))
         if self.fails is not None:

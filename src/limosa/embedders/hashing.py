@@ -58,6 +58,10 @@ class HashingEmbedder:
         """``this machine``."""
         return "this machine"
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """Words parted by white space."""
+        return [len(text.split()) for text in texts]
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, shape (n, d); tokens are words parted by white space.
 

@@ -13,10 +13,10 @@ from typing import TypeVar
 import stamina
 import urllib3
 
-from limosa.errors import Refused, Transient
+from limosa.errors import Refused, Unanswered
 from limosa.version import __version__
 
-__all__ = ["CONNECTIONS", "Reply", "Unanswered", "Wire", "patiently", "retry_after_s"]
+__all__ = ["CONNECTIONS", "Reply", "Wire", "patiently", "retry_after_s"]
 
 CONNECTIONS = 8
 """Connections kept open per embedder, which is also the requests in flight worth having."""
@@ -26,25 +26,6 @@ _LONGEST_WAIT_S = 60.0
 _CONNECT_S = 10.0
 
 T = TypeVar("T")
-
-
-class Unanswered(Transient):
-    """The provider did not answer this time.
-
-    Attributes:
-        retry_after_s: how long the provider asks to wait; None where it does not say.
-    """
-
-    def __init__(self, what: str, *, needed: str = "", do: str = "", retry_after_s: float | None = None) -> None:
-        super().__init__(what, needed=needed, do=do)
-        self.retry_after_s = retry_after_s
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_unanswered, (self.what, self.needed, self.do, self.retry_after_s))
-
-
-def _unanswered(what: str, needed: str, do: str, wait_s: float | None) -> Unanswered:
-    return Unanswered(what, needed=needed, do=do, retry_after_s=wait_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class OnnxEmbedder:
         """``this machine``."""
         return "this machine"
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """Tokens of each text with the prefix for documents, special ones included."""
+        return [len(each.ids) for each in self._tokenizer.encode_batch(prefixed(self._space, texts, "document"))]
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, shape (n, d), of L2 norm 1; tokens include the special ones.
 

@@ -75,6 +75,10 @@ class OpenAIEmbedder:
         """``host`` or ``host:port``."""
         return self._wire.destination
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """None: only the provider has the model's tokenizer."""
+        return None
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order; short failures are waited out, up to four tries.
 

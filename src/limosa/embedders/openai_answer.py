@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from limosa.embedders.http import Unanswered
+from limosa.errors import Unanswered
 from limosa.model.batch import Embedded
 from limosa.model.vectors import WrongShape
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from limosa.embedders.http import Reply, Unanswered, Wire, retry_after_s
-from limosa.errors import LimosaError, Refused, RowRefused
+from limosa.embedders.http import Reply, Wire, retry_after_s
+from limosa.errors import LimosaError, Refused, RowRefused, Unanswered
 from limosa.model.space import Space
 
 __all__ = ["refusal"]
@@ -37,6 +37,7 @@ def refusal(reply: Reply, wire: Wire, space: Space) -> LimosaError:
             f"{wire.destination} answered {reply.status}{': ' + said if said else '.'}",
             do="Repeating is safe.",
             retry_after_s=retry_after_s(reply.headers),
+            limited=reply.status == 429,
         )
     if reply.status in {401, 403} or (reply.status in _ROWS and "API key" in said):
         # The provider's own words are left out: they often quote a part of the key.

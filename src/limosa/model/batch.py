@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Embedded", "Key", "Kind", "Row", "VectorRows", "Vectors", "Written"]
+__all__ = ["Allowance", "Embedded", "Key", "Kind", "Row", "VectorRows", "Vectors", "Written"]
 
 Key = tuple[str, ...]
 """The key columns of a row as the store prints them, in key order."""
@@ -46,6 +46,21 @@ class Row:
     raw: tuple[object, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What a provider still allows, as an answer's headers say.
+
+    Attributes:
+        unit: what is counted.
+        left: how many more are allowed before the allowance is renewed.
+        reset_s: seconds until it is whole again.
+    """
+
+    unit: Literal["requests", "tokens"]
+    left: float
+    reset_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """What an embedder answered.
@@ -54,11 +69,15 @@ class Embedded:
         vectors: shape (n, d) float32, in the order of the texts.
         tokens: input tokens as the provider counted them; None where it does not say.
         model: the model's name as the provider returned it.
+        allowances: what the provider still allows, where it says so.
+        marks: positions of texts that were not embedded as they are, with what was done: ``truncated``, ``pooled``.
     """
 
     vectors: Vectors
     tokens: int | None
     model: str
+    allowances: tuple[Allowance, ...] = ()
+    marks: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

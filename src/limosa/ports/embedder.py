@@ -20,12 +20,14 @@ class Limits:
     Attributes:
         batch: most texts in one request.
         tokens: most tokens in one text; None where there is no limit.
-        concurrency: requests worth having in flight from one process.
+        concurrency: most requests worth having in flight from one process; how many are, is found by trying.
+        request_tokens: most tokens in one request, all texts together; None where there is no limit.
     """
 
     batch: int
     tokens: int | None
     concurrency: int
+    request_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +73,22 @@ class Embedder(Protocol):
         """Where texts are sent, for a person: a host, or ``this machine``. Never a key."""
         ...
 
+    def count(self, texts: Sequence[str]) -> list[int] | None:
+        """Input tokens of each text, by the model's own tokenizer; None where that is not at hand. No request."""
+        ...
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        """Vectors of the texts, in their order, as the provider gave them.
+        """Vectors of the texts, in their order, as the provider gave them: one request, never repeated here.
 
         Args:
-            texts: at most ``limits.batch`` texts, none of them blank. Prefixes of the space are
-                added here.
+            texts: at most ``limits.batch`` texts, none of them blank or over ``limits.tokens``, together
+                at most ``limits.request_tokens``. Prefixes of the space are added here.
             kind: ``document`` or ``query``.
 
         Raises:
             RowRefused: the provider refuses a text of this batch and not the batch as such.
             Refused: authentication, quota, unknown or retired model: repeating will not help.
-            Transient: time-out, rate limit, 5xx, a lost connection: repeating may help.
+            Unanswered: time-out, rate limit, 5xx, a lost connection: repeating may help.
         """
         ...
 
