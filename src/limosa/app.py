@@ -18,6 +18,9 @@ from limosa.control.reports import Reports
 from limosa.control.script import PlanScript
 from limosa.embedders.find import find
 from limosa.errors import Refused
+from limosa.lane.fitted import Fitted
+from limosa.lane.lane import Lane
+from limosa.lane.purse import Purse
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.plan import Plan
@@ -52,6 +55,13 @@ class App:
         self.meter = Meter()
         self._say = say
         self._embedders: dict[str, Embedder] = {}
+        self._fitted: dict[str, Fitted] = {}
+        purse = Purse(
+            budget_usd=migration.backfill.budget_usd,
+            ledger_usd=self._spent_usd,
+            committed_usd=lambda: self.meter.read().cost_usd,
+        )
+        self._lane = Lane(purse, cache_bytes=migration.backfill.cache_mb * 2**20, say=say)
 
     def plan(self, *, sql: Path | None = None, rehearse: bool = False) -> Plan:
         """What would be done, or, once it has begun, what was locked then; changes nothing.
@@ -68,7 +78,7 @@ class App:
         plan = build_plan(
             self.migration,
             self.voyage.store.inspect(),
-            embedder=self._embedder,
+            embedder=lambda side: self._lane.asking(self._bare(side)),
             locked=begun.operations if begun is not None else (),
         )
         if rehearse and self.migration.split is not None:
@@ -144,6 +154,7 @@ class App:
         """Gives every connection back."""
         if "voyage" in self.__dict__:
             self.voyage.store.close()
+        self._lane.close()
 
     @cached_property
     def voyage(self) -> Voyage:
@@ -165,12 +176,21 @@ class App:
         It must answer in the space of the file; the border checks count, size and values all the same.
         """
         self._embedders[side] = embedder
+        self._fitted.pop(side, None)
 
     def _embedder(self, side: str) -> Embedder:
+        if side not in self._fitted:
+            self._fitted[side] = self._lane.through(self._bare(side), stops=side == "target")
+        return self._fitted[side]
+
+    def _bare(self, side: str) -> Embedder:
         if side not in self._embedders:
             end = self.migration.source if side == "source" else self.migration.target
             self._embedders[side] = find(end.space, end.endpoint)
         return self._embedders[side]
+
+    def _spent_usd(self) -> float:
+        return self.voyage.reports.spent_usd()
 
     def _require_place(self) -> None:
         place = self.voyage.store.place

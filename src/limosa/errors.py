@@ -6,7 +6,17 @@ that a program can read them without parsing a sentence.
 
 from __future__ import annotations
 
-__all__ = ["Ambiguous", "Fenced", "LimosaError", "ProofFailed", "Refused", "RowRefused", "Transient", "Unanswered"]
+__all__ = [
+    "Ambiguous",
+    "Fenced",
+    "LimosaError",
+    "ProofFailed",
+    "Refused",
+    "RowRefused",
+    "TooLong",
+    "Transient",
+    "Unanswered",
+]
 
 
 class LimosaError(Exception):
@@ -43,6 +53,10 @@ class Refused(LimosaError):
 
 class RowRefused(Refused):
     """One text or one vector cannot be used; the rest of its batch can. Becomes a dead letter."""
+
+
+class TooLong(RowRefused):
+    """A text has more tokens than the model takes; what becomes of its row is the file's to say."""
 
 
 class ProofFailed(LimosaError):

@@ -185,11 +185,6 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         (
             'name = "n"',
-            'name = "n"\nbackfill.oversize = "pool"',
-            'line 2, [backfill] oversize: "pool" is not available yet',
-        ),
-        (
-            'name = "n"',
             'name = "n"\nsoak_days = 1\nbackfill = {soak_days = 1}',
             "line 2, soak_days: it stands at the top and in",
         ),

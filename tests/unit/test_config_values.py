@@ -153,7 +153,6 @@ def test_a_wrong_query_is_refused(query: str, said: str) -> None:
         (values.layout, "in_place", "not available yet"),
         (values.layout, "dimension_tables", "not available yet"),
         (values.layout, "colum", 'did you mean "column"'),
-        (values.oversize, "pool", "not available yet"),
         (values.oversize, "truncat", 'did you mean "truncate"'),
         (values.backup, "table", "old column stays as it is until finish"),
         (values.backup, "database", "old column stays as it is until finish"),

@@ -205,12 +205,6 @@ def test_threads_share_one_embedder(openai_server: OpenAIServer) -> None:
     assert openai_server.connections <= embedder.limits.concurrency
 
 
-@pytest.mark.parametrize("oversize", ["truncate", "pool"])
-def test_cutting_texts_needs_a_tokenizer(openai_server: OpenAIServer, oversize: str) -> None:
-    with pytest.raises(Refused, match=oversize):
-        _open(openai_server, oversize=oversize)
-
-
 def test_a_text_that_is_not_unicode_is_that_rows_fault(openai_server: OpenAIServer) -> None:
     with pytest.raises(RowRefused, match="surrogate"):
         _open(openai_server).embed(["fine", "not \udfff fine"], "document")

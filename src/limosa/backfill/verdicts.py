@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from limosa.backfill.embedding import Answer, Patience, embed_rows
-from limosa.errors import Refused
+from limosa.backfill.embedding import embed_rows
 from limosa.model.batch import Key, Row, VectorRows, Vectors
 from limosa.ports.embedder import Embedder
-from limosa.ports.ledger import Ledger
 
 __all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry"]
 
@@ -25,14 +23,23 @@ class Verdicts:
         vectors: one array of shape (n, d), or n arrays of shape (d,) where rows differ in length.
         places: for each row that is to be written, where its vector lies in ``vectors``.
         skipped, dead: for each other row that needs an outcome, the reason.
+        marks: rows whose text was not embedded as it is, with what was done.
         tokens: what the provider counted.
+        after: to be called when everything here is committed.
     """
 
     vectors: Vectors | list[Vectors]
     places: dict[Key, int]
     skipped: dict[Key, str]
     dead: dict[Key, str]
+    marks: dict[Key, str] = field(default_factory=dict)
     tokens: int = 0
+    after: tuple[Callable[[], None], ...] = ()
+
+    def committed(self) -> None:
+        """Says that everything here is committed."""
+        for each in self.after:
+            each()
 
     def writes(self, rows: Sequence[Row]) -> list[tuple[list[int], VectorRows]]:
         """Positions of rows whose vectors are of one length, with those vectors."""
@@ -83,51 +90,30 @@ def carry(rows: Sequence[Row]) -> Verdicts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Rows are embedded, within the budget.
+    """Rows are embedded.
 
     Attributes:
         fill: rows that hold a vector are embedded again where they are listed at all.
-        budget_usd: hard stop; None for no limit.
-        usd_per_token: price; zero where it is free or not known.
     """
 
     embedder: Embedder
-    ledger: Ledger
     fill: bool
-    budget_usd: float | None = None
-    usd_per_token: float = 0.0
-    patience: Patience = field(default_factory=Patience)
 
     def __call__(self, rows: Sequence[Row]) -> Verdicts:
         """What the provider answers; rows without a text are skipped, texts that it refuses are dead."""
         skipped = {row.key: why for row in rows if (why := blank(row.text)) is not None}
         # A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
         wanted = [row for row in rows if row.key not in skipped and (self.fill or not row.filled)]
-        answer = self._embed(wanted)
+        if not wanted:
+            none = np.zeros((0, self.embedder.space.dimensions), dtype=np.float32)
+            return Verdicts(vectors=none, places={}, skipped=skipped, dead={})
+        answer = embed_rows(self.embedder, wanted)
         return Verdicts(
             vectors=answer.vectors,
             places={wanted[i].key: place for place, i in enumerate(answer.good)},
-            skipped=skipped,
-            dead={wanted[i].key: why for i, why in answer.dead},
+            skipped=skipped | {wanted[i].key: why for i, why in answer.skipped.items()},
+            dead={wanted[i].key: why for i, why in answer.dead.items()},
+            marks={wanted[i].key: mark for i, mark in answer.marks.items()},
             tokens=answer.tokens,
+            after=answer.committed,
         )
-
-    def _embed(self, rows: Sequence[Row]) -> Answer:
-        if not rows:
-            return Answer([], np.zeros((0, self.embedder.space.dimensions), dtype=np.float32), [], 0)
-        self._afford(rows)
-        return embed_rows(self.embedder, rows, self.patience)
-
-    def _afford(self, rows: Sequence[Row]) -> None:
-        """Asks the ledger before money is spent, so that all workers together stay within the budget."""
-        if self.budget_usd is None or not self.usd_per_token:
-            return
-        # Three characters a token is more than most texts need: the stop comes early rather than late.
-        ahead = sum(len(row.text or "") for row in rows) / 3 * self.usd_per_token * self.embedder.limits.concurrency
-        spent = self.ledger.spent_usd()
-        if spent + ahead > self.budget_usd:
-            raise Refused(
-                f"The budget of ${self.budget_usd:.2f} is used up: ${spent:.4f} are spent.",
-                needed=f"About ${ahead:.4f} for the next requests.",
-                do="Raise budget_usd in [backfill] and run again; everything done stands.",
-            )

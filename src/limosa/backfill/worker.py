@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from limosa.backfill.ahead import in_order
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Judge, Verdicts
@@ -31,9 +34,11 @@ class Bench:
         stride: rows of one write transaction.
         touches: rows that land are listed for a rollback: always, after the switch, or never.
         apart: vectors lie in rows of their own, which go when their source row does.
-        limit: how many rows this run may still fill; None for all.
+        limit: how many rows this run may still read; None for all.
         usd_per_token: price; zero where it is free or not known.
         threads: workers worth having in this process.
+        pool: where batches are judged while the worker writes; None judges them one after another.
+        ahead: batches that one worker may have read and not yet written.
     """
 
     store: Store
@@ -46,8 +51,22 @@ class Bench:
     limit: int | None = None
     usd_per_token: float = 0.0
     threads: int = 1
+    pool: Executor | None = None
+    ahead: int = 1
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
+    _taken: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def full(self) -> bool:
+        """As many rows as ``limit`` allows were read."""
+        return self.limit is not None and self._taken >= self.limit
+
+    def take(self, rows: int) -> None:
+        """Notes that so many rows were read."""
+        with self._guard:
+            self._taken += rows
 
 
 def fill_chunk(bench: Bench, claim: Claim) -> None:
@@ -56,19 +75,42 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
     Raises:
         Fenced: another worker has the chunk; what was committed stands.
     """
-    assert claim.upper is not None  # noqa: S101 - only the follower's claim has no edge
     ends = _ends(bench, claim)
-    cursor = claim.cursor
-    while not bench.stop.is_set():
+    hauls = _hauls(bench, claim, ends)
+    if bench.pool is None:
+        for haul in hauls:
+            settle_batch(bench, claim, ends, haul)
+    else:
+        _fill_ahead(bench, claim, ends, hauls, bench.pool)
+    if bench.full:
+        bench.stop.set()
+
+
+def _fill_ahead(bench: Bench, claim: Claim, ends: Ends, hauls: Iterator[Haul], pool: Executor) -> None:
+    judged = in_order(
+        hauls,
+        lambda haul: bench.judge(haul.rows),
+        pool,
+        ahead=bench.ahead,
+        # Where the run's limit ends it, every row that was read is one that was asked for.
+        halted=lambda: bench.stop.is_set() and not bench.full,
+    )
+    with closing(judged):
+        for haul, verdicts in judged:
+            _settle(bench, claim, ends, haul, verdicts)
+
+
+def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
+    """The chunk's batches from its cursor on, until its end, a stop, or the run's limit."""
+    assert claim.upper is not None  # noqa: S101 - only the follower's claim has no edge
+    cursor, finished = claim.cursor, False
+    while not (finished or bench.full or bench.stop.is_set()):
         rows = _read(bench, claim, ends, cursor)
         # Edges are keys that were there when the chunk was cut: most batches end on one.
         finished = len(rows) < bench.batch_rows or rows[-1].key == claim.upper
         cursor = claim.upper if finished else rows[-1].key
-        settle_batch(bench, claim, ends, Haul(rows=rows, cursor=cursor, finished=finished))
-        if bench.limit is not None and bench.meter.read().rows >= bench.limit:
-            bench.stop.set()
-        if finished:
-            return
+        bench.take(len(rows))
+        yield Haul(rows=rows, cursor=cursor, finished=finished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +140,10 @@ def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
     Raises:
         Fenced: nothing of what was not committed yet was written.
     """
-    verdicts = bench.judge(haul.rows)
+    _settle(bench, claim, ends, haul, bench.judge(haul.rows))
+
+
+def _settle(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts) -> None:
     rest, first = list(haul.rows), True
     while rest or first:
         size = bench.stride.rows
@@ -113,6 +158,7 @@ def settle_batch(bench: Bench, claim: Claim, ends: Ends, haul: Haul) -> None:
         )
         _commit(bench, claim, ends, slice_, verdicts, tokens=verdicts.tokens if first else 0)
         first = False
+    verdicts.committed()
 
 
 def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, tokens: int) -> None:

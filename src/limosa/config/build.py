@@ -25,7 +25,10 @@ def build(file: File) -> Migration:
         index=_index(target, default=None if fill else Index()),
         match=_match(target),
         backfill=Backfill(
-            batch_rows=backfill.batch_rows, budget_usd=backfill.budget_usd, max_pending=backfill.max_pending
+            batch_rows=backfill.batch_rows,
+            budget_usd=backfill.budget_usd,
+            max_pending=backfill.max_pending,
+            cache_mb=backfill.cache_mb,
         ),
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )

@@ -147,9 +147,11 @@ class BackfillSection(Section):
     budget_usd: Annotated[
         float | None, Field(ge=0, allow_inf_nan=False, description="a number of dollars, 0 or more")
     ] = None
-    oversize: Annotated[str, AfterValidator(values.oversize), Field(description='"refuse", "truncate" or "skip"')] = (
-        "refuse"
-    )
+    oversize: Annotated[
+        str, AfterValidator(values.oversize), Field(description='"refuse", "truncate", "pool" or "skip"')
+    ] = "refuse"
+    # A million vectors of 1536 dimensions are 6,200 MB.
+    cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"
     # The rows are listed in cutover's report and queued: more than this is a backfill, not a rest.
     max_pending: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")] = 100

@@ -120,7 +120,7 @@ def layout(value: str) -> str:
 
 def oversize(value: str) -> str:
     """What happens to texts over the model's limit."""
-    return _available(value, ["refuse", "truncate", "skip"], {"pool": 'needed is "refuse", "truncate" or "skip".'})
+    return _available(value, ["refuse", "truncate", "pool", "skip"], {})
 
 
 def backup(value: str) -> str:

@@ -143,8 +143,3 @@ class ChunkLedger:
         """Renews every lease of this process; called by its heartbeat."""
         with self._begin() as tx:
             self._run(tx, "renew", self._ids)
-
-    def spent_usd(self) -> float:
-        """What the migration has cost until now, by all workers."""
-        with self._begin(snapshot=True) as tx:
-            return float(self._run(tx, "spent", self._ids)[0][1])

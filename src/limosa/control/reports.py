@@ -102,6 +102,13 @@ class Reports:
         values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
         return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes, database_bytes=size)
 
+    def spent_usd(self) -> float:
+        """What the migration has cost until now, by all workers; nothing before it has begun."""
+        with self.begin(snapshot=True) as tx:
+            if not self._run(tx, "exists")[0][0]:
+                return 0.0
+            return float(run(tx, "chunks", "spent", {"migration": self.id})[0][1])
+
     def exceptions(self) -> list[Exceptions]:
         """Skipped and dead keys by reason."""
         with self.begin(snapshot=True) as tx:

@@ -129,10 +129,4 @@ def open_embedder(space: Space, endpoint: Endpoint) -> OpenAIEmbedder:
         Refused: the key's variable is missing, base_url is no address, or the space wants texts to be
             cut, which needs the model's own tokenizer.
     """
-    if space.oversize not in {"refuse", "skip"}:
-        raise Refused(
-            f"The provider 'openai' cannot do oversize = {space.oversize!r}: only the provider counts its tokens.",
-            needed='"refuse" or "skip".',
-            do='Set oversize = "skip" to leave long texts without a vector, listed with their reason.',
-        )
     return OpenAIEmbedder(space, endpoint)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from limosa.errors import RowRefused
 
 __all__ = ["Allowance", "Embedded", "Key", "Kind", "Row", "VectorRows", "Vectors", "Written"]
 
@@ -71,6 +73,8 @@ class Embedded:
         model: the model's name as the provider returned it.
         allowances: what the provider still allows, where it says so.
         marks: positions of texts that were not embedded as they are, with what was done: ``truncated``, ``pooled``.
+        refused: positions of texts that cannot be embedded, with the reason; their vectors mean nothing.
+        committed: to be called when the vectors are where they belong; until then they are kept.
     """
 
     vectors: Vectors
@@ -78,6 +82,8 @@ class Embedded:
     model: str
     allowances: tuple[Allowance, ...] = ()
     marks: Mapping[int, str] = field(default_factory=dict)
+    refused: Mapping[int, RowRefused] = field(default_factory=dict)
+    committed: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

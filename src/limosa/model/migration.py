@@ -70,12 +70,14 @@ class Backfill:
     Attributes:
         batch_rows: rows in one request to the provider and in one write transaction.
         budget_usd: hard stop for money; None for no limit.
+        cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
         max_pending: changes that may be outstanding when cutover switches after its last try.
     """
 
     batch_rows: int = 128
     budget_usd: float | None = None
     max_pending: int = 100
+    cache_mb: int = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
-from limosa.plan.models import HERE, columns_sent
+from limosa.plan.models import columns_sent
 from limosa.plan.money import Bill
 from limosa.plan.probe import Probe
+from limosa.ports.embedder import HERE
 from limosa.ports.store import Facts
 
 __all__ = ["ACCEPTED_S", "estimates", "slow_checks"]

@@ -12,12 +12,9 @@ from limosa.model.migration import Migration
 from limosa.model.place import Text
 from limosa.model.plan import Check
 from limosa.plan.probe import AGREES, Probe, cosines
-from limosa.ports.embedder import Embedder
+from limosa.ports.embedder import HERE, Embedder
 
-__all__ = ["HERE", "columns_sent", "new_model_checks", "old_model_checks", "sent_checks", "space_checks"]
-
-HERE = "this machine"
-"""What an embedder without a provider gives as its destination."""
+__all__ = ["columns_sent", "new_model_checks", "old_model_checks", "sent_checks", "space_checks"]
 
 _PAID = 8
 """Texts that are embedded again where that is paid for: enough to tell another model from the same."""

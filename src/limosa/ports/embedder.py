@@ -10,7 +10,11 @@ from typing import Protocol
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
 
-__all__ = ["Embedder", "Limits", "OpenEmbedder", "Price"]
+__all__ = ["HERE", "Embedder", "Limits", "OpenEmbedder", "Price"]
+
+
+HERE = "this machine"
+"""What an embedder without a provider gives as its destination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +26,14 @@ class Limits:
         tokens: most tokens in one text; None where there is no limit.
         concurrency: most requests worth having in flight from one process; how many are, is found by trying.
         request_tokens: most tokens in one request, all texts together; None where there is no limit.
+        cuts: a longer text is cut by the provider, without a word.
     """
 
     batch: int
     tokens: int | None
     concurrency: int
     request_tokens: int | None = None
+    cuts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

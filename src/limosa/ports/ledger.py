@@ -39,10 +39,6 @@ class Ledger(Protocol):
         """Lists keys that a rollback has to put right."""
         ...
 
-    def spent_usd(self) -> float:
-        """What the migration has cost until now, by all workers."""
-        ...
-
     def release(self, claims: Sequence[Claim]) -> None:
         """Gives chunks back at once instead of letting their leases run out."""
         ...

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 
-from limosa.backfill.embedding import Patience
 from limosa.backfill.follow import drain
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Embedding, carry
@@ -25,16 +25,32 @@ CARRIERS = 3
 """Workers where vectors are carried: one reads and decodes, one writes, one empties the log or has a batch ready."""
 
 
-def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None) -> Bench:
+WRITERS = 4
+"""Workers where vectors are made: two write as fast as the server takes it, more hide a slow way to it."""
+
+AHEAD_BYTES = 64 * 2**20
+"""Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
+
+
+def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None, pool: Executor | None = None) -> Bench:
     """What the workers of this process share."""
-    most = None if limit is None else voyage.meter.read().rows + limit
-    make = _carrying if voyage.migration.shape == "split" else _embedding
-    return make(voyage, ledger, most)
+    if voyage.migration.shape == "split":
+        return _carrying(voyage, ledger, limit)
+    return _embedding(voyage, ledger, limit, pool)
 
 
 def workers_of(voyage: Voyage) -> int:
     """How many threads of one process are worth having."""
-    return CARRIERS if voyage.migration.shape == "split" else voyage.embedder("target").limits.concurrency
+    if voyage.migration.shape == "split":
+        return CARRIERS
+    return min(WRITERS, voyage.embedder("target").limits.concurrency)
+
+
+def _ahead(voyage: Voyage, rows: int, threads: int) -> int:
+    """Batches that one worker may have under way: enough to keep every request busy, as far as memory allows."""
+    target = voyage.embedder("target")
+    fitting = AHEAD_BYTES // (rows * 4 * target.space.dimensions)
+    return max(2, min(fitting, target.limits.concurrency + threads) // threads)
 
 
 def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
@@ -54,25 +70,21 @@ def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
     )
 
 
-def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
+def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Executor | None) -> Bench:
     embedder, settings = voyage.embedder("target"), voyage.migration.backfill
     usd_per_token = embedder.price.usd_per_million_tokens / 1e6 if embedder.price is not None else 0.0
     fill = voyage.migration.shape == "fill"
     rows = min(settings.batch_rows, embedder.limits.batch)
+    threads = workers_of(voyage)
     return Bench(
         store=voyage.store,
         ledger=ledger,
-        judge=Embedding(
-            embedder=embedder,
-            ledger=ledger,
-            fill=fill,
-            budget_usd=settings.budget_usd,
-            usd_per_token=usd_per_token,
-            patience=Patience(stop=voyage.stop),
-        ),
+        judge=Embedding(embedder=embedder, fill=fill),
         batch_rows=rows,
         stride=Stride(rows),
-        threads=workers_of(voyage),
+        threads=threads,
+        pool=pool,
+        ahead=_ahead(voyage, rows, threads),
         touches="always" if fill else "switched",
         limit=limit,
         usd_per_token=usd_per_token,
@@ -90,24 +102,35 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
     Raises:
         Transient: somebody asked to stop.
     """
-    ledger = voyage.ledger()
-    bench = bench_for(voyage, ledger, limit=limit)
-    crew = Crew(ledger, lambda claim: fill_chunk(bench, claim), lambda claim: drain(bench, claim), bench.stop)
-    while True:
-        crew.run(bench.threads)
-        if bench.stop.is_set():
-            if limit is None or bench.meter.read().rows < limit:
-                voyage.heed()
+    with ThreadPoolExecutor(_callers(voyage), thread_name_prefix="limosa-ask") as pool:
+        if not _fill(voyage, limit, pool):
             return False
-        if not voyage.reports.tally().chunks_open:
-            break
-        # What is left is leased to other processes; one that dies leaves its chunks to this one.
-        time.sleep(LOOK_S)
-        crew = Crew(ledger, crew.work, crew.follow, bench.stop)
     catch_up(voyage)
     if voyage.record().step == "expand":
         voyage.records.set_step("backfill")
     return True
+
+
+def _callers(voyage: Voyage) -> int:
+    """Requests that may be under way; the pace decides how many are."""
+    return 1 if voyage.migration.shape == "split" else voyage.embedder("target").limits.concurrency
+
+
+def _fill(voyage: Voyage, limit: int | None, pool: Executor) -> bool:
+    ledger = voyage.ledger()
+    bench = bench_for(voyage, ledger, limit=limit, pool=pool)
+    while True:
+        crew = Crew(ledger, lambda claim: fill_chunk(bench, claim), lambda claim: drain(bench, claim), bench.stop)
+        crew.run(bench.threads)
+        if bench.full:
+            return False
+        if bench.stop.is_set():
+            voyage.heed()
+            return False
+        if not voyage.reports.tally().chunks_open:
+            return True
+        # What is left is leased to other processes; one that dies leaves its chunks to this one.
+        time.sleep(LOOK_S)
 
 
 def catch_up(voyage: Voyage) -> int:

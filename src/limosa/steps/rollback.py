@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limosa.backfill.embedding import Patience, embed_rows
+from limosa.backfill.embedding import embed_rows
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import blank
 from limosa.control.ledger import ChunkLedger
@@ -97,10 +97,9 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
 
 @dataclass(slots=True)
 class _Desk:
-    """Who embeds with the old model, how patiently, and how many rows at once."""
+    """Who embeds with the old model, and how many rows at once."""
 
     embedder: Embedder
-    patience: Patience
     batch_rows: int
     stride: Stride
 
@@ -108,7 +107,7 @@ class _Desk:
 def _desk(voyage: Voyage) -> _Desk:
     embedder = voyage.embedder("source")
     rows = min(voyage.migration.backfill.batch_rows, embedder.limits.batch)
-    return _Desk(embedder, Patience(stop=voyage.stop), rows, Stride(rows))
+    return _Desk(embedder, rows, Stride(rows))
 
 
 def _restore_name(voyage: Voyage, record: Record) -> None:
@@ -190,9 +189,9 @@ def _restore(desk: _Desk, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: S
     vectors: Vectors = np.zeros((0, desk.embedder.space.dimensions), dtype=np.float32)
     if wanted:
         try:
-            answer = embed_rows(desk.embedder, wanted, desk.patience)
+            answer = embed_rows(desk.embedder, wanted)
             good, vectors = [wanted[i] for i in answer.good], answer.vectors
-            missing.update({wanted[i].key: why for i, why in answer.dead})
+            missing.update({wanted[i].key: why for i, why in {**answer.skipped, **answer.dead}.items()})
         except Refused as error:
             missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
     written = {row.key for row in good}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from limosa.backfill.embedding import Patience, embed_rows
+from limosa.backfill.embedding import embed_rows
 from limosa.control.records import Record
 from limosa.errors import Refused
 from limosa.model.batch import Row
@@ -27,9 +27,6 @@ from limosa.verify.space import prove_one_space
 from limosa.verify.vectors import measure, prove_vectors
 
 __all__ = ["conserve", "verify"]
-
-PATIENCE = Patience(tries=1)
-"""Adapters wait out short failures themselves. Somebody waits for the proofs: a longer silence is told as such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +111,7 @@ def _canary(view: _View) -> Proof:
         size = embedder.limits.batch
         for start in range(0, len(rows), size):
             batch = [Row(row.key, row.text, ()) for row in rows[start : start + size]]
-            answer = embed_rows(embedder, batch, PATIENCE)
+            answer = embed_rows(embedder, batch)
             good += [start + place for place in answer.good]
             parts.append(answer.vectors)
             tokens += answer.tokens

@@ -1,0 +1,42 @@
+"""Batches judged several at a time, and handed on in the order in which they were read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+__all__ = ["in_order"]
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+def in_order(
+    batches: Iterator[T], judge: Callable[[T], V], pool: Executor, *, ahead: int, halted: Callable[[], bool]
+) -> Generator[tuple[T, V]]:
+    """Each batch with its verdict; up to ``ahead`` batches are read and on their way meanwhile.
+
+    Once ``halted`` says so, what has not left yet never does; what is on its way is still waited for and
+    handed on: it is paid for.
+
+    Raises:
+        Exception: what ``judge`` raises for a batch, after all before it were handed on.
+    """
+    waiting: deque[tuple[T, Future[V]]] = deque()
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(judge, batch)))
+            while len(waiting) >= ahead:
+                yield _next(waiting)
+        while waiting and not (halted() and waiting[0][1].cancel()):
+            yield _next(waiting)
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+def _next(waiting: deque[tuple[T, Future[V]]]) -> tuple[T, V]:
+    batch, future = waiting.popleft()
+    return batch, future.result()

@@ -1,0 +1,182 @@
+"""An embedder that takes texts of any length: cut, pooled or refused by the file's policy, never silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from limosa.errors import RowRefused, TooLong
+from limosa.lane.around import Around
+from limosa.lane.pieces import beginning, pieces
+from limosa.lane.tokens import Counter
+from limosa.model.batch import Embedded, Kind, Vectors
+from limosa.model.vectors import normalised, require_shape
+from limosa.ports.embedder import Embedder
+
+__all__ = ["Fitted"]
+
+_TIGHTER = (1.0, 0.7, 0.5, 0.3)
+"""Where only a ratio counts the tokens and the provider still says too long: four tries at a shorter text."""
+
+_ROOM = 0.9
+"""Part of a request's tokens that is filled where they are estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of text number ``owner`` that goes to the provider as one text."""
+
+    owner: int
+    text: str
+    tokens: int
+
+
+class Fitted(Around):
+    """Applies ``oversize`` of the space, and sends texts in requests that the provider takes.
+
+    ``truncate`` embeds the beginning; ``pool`` embeds pieces that end where sentences do and takes the mean of
+    their vectors, weighted by tokens and L2-normalised; ``refuse`` and ``skip`` leave the text without a vector.
+    What was cut or pooled is marked in the answer.
+    """
+
+    def __init__(self, inner: Embedder, counter: Counter) -> None:
+        super().__init__(inner)
+        self.counter = counter
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Input tokens of each text, estimated where no tokenizer is at hand."""
+        return self.counter.count(texts)
+
+    def over(self, tokens: int) -> bool:
+        """Whether a text of so many tokens, as counted here, is longer than the model takes."""
+        most, error = self.limits.tokens, self.counter.error
+        if most is None:
+            return False
+        # A provider that cuts without a word must not get the chance; another one says itself where the end is.
+        return tokens > (most / (1 + error) if self.limits.cuts else most * (1 + error))
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
+        """Vectors of the texts, in their order.
+
+        Raises:
+            RowRefused: the provider refuses a text of this batch.
+            LimosaError: whatever else the provider raises.
+        """
+        if len(texts) != 1 or self.space.oversize not in {"truncate", "pool"} or not self.counter.error:
+            return self._embed(texts, kind, tightness=None)
+        try:
+            return self._embed(texts, kind, tightness=None)
+        except TooLong:
+            return self._tightened(texts, kind)
+
+    def _tightened(self, texts: Sequence[str], kind: Kind) -> Embedded:
+        """The provider counts more tokens than the ratio does."""
+        for tightness in _TIGHTER[:-1]:
+            try:
+                return self._embed(texts, kind, tightness=tightness)
+            except TooLong:
+                continue
+        return self._embed(texts, kind, tightness=_TIGHTER[-1])
+
+    def _embed(self, texts: Sequence[str], kind: Kind, *, tightness: float | None) -> Embedded:
+        """With a tightness every text is cut or pooled, to that part of the model's limit."""
+        if not texts:
+            return self._inner.embed(texts, kind)
+        counts = self.count(texts)
+        long = [i for i, n in enumerate(counts) if tightness is not None or self.over(n)]
+        refused: dict[int, RowRefused] = {}
+        marks: dict[int, str] = {}
+        parts: list[_Piece] = []
+        for i, text in enumerate(texts):
+            if i not in long:
+                parts.append(_Piece(i, text, counts[i]))
+            elif self.space.oversize in {"truncate", "pool"}:
+                parts += self._fit(i, text, self._most(tightness or 1.0))
+                marks[i] = "pooled" if self.space.oversize == "pool" else "truncated"
+            else:
+                refused[i] = self._too_long(counts[i])
+        answers = [(part, self._inner.embed([piece.text for piece in part], kind)) for part in self._requests(parts)]
+        return self._joined(len(texts), answers, marks, refused)
+
+    def _most(self, tightness: float) -> int:
+        assert self.limits.tokens is not None  # noqa: S101 - without a limit nothing is too long
+        return max(1, int(self.limits.tokens / (1 + self.counter.error) * tightness))
+
+    def _fit(self, owner: int, text: str, most: int) -> Iterator[_Piece]:
+        if self.space.oversize == "truncate":
+            parts = [beginning(text, most, self.count)]
+        else:
+            parts = [part for part in pieces(text, most, self.count) if part.strip()]
+        for part, tokens in zip(parts, self.count(parts), strict=True):
+            yield _Piece(owner, part, tokens)
+
+    def _too_long(self, tokens: int) -> TooLong:
+        about = "about " if self.counter.error else ""
+        return TooLong(
+            f"the text has {about}{tokens:,} tokens, {self.space.model} takes {self.limits.tokens:,}",
+            do='Shorten the text, or set oversize = "truncate" or "pool" in [backfill].',
+        )
+
+    def _requests(self, parts: Sequence[_Piece]) -> Iterator[list[_Piece]]:
+        """The pieces in requests of at most as many texts and tokens as the provider takes."""
+        most = self.limits.request_tokens
+        room = None if most is None else most * (_ROOM if self.counter.error else 1.0)
+        request: list[_Piece] = []
+        weight = 0
+        for piece in parts:
+            full = len(request) == self.limits.batch or (room is not None and weight + piece.tokens > room)
+            if request and full:
+                yield request
+                request, weight = [], 0
+            request.append(piece)
+            weight += piece.tokens
+        if request:
+            yield request
+
+    def _joined(
+        self,
+        n: int,
+        answers: list[tuple[list[_Piece], Embedded]],
+        marks: dict[int, str],
+        refused: dict[int, RowRefused],
+    ) -> Embedded:
+        d = self.space.dimensions
+        sums = np.zeros((n, d), dtype=np.float32)
+        for request, answer in answers:
+            vectors = require_shape(answer, n=len(request), d=d)
+            refused |= {request[i].owner: error for i, error in answer.refused.items()}
+            _add(sums, request, vectors, marks)
+        pooled = [i for i, mark in marks.items() if mark == "pooled"]
+        if pooled:
+            sums[pooled] = normalised(sums[pooled])
+        counted = [answer.tokens for _, answer in answers if answer.tokens is not None]
+        last = answers[-1][1] if answers else None
+        return Embedded(
+            sums,
+            sum(counted) if len(counted) == len(answers) else None,
+            last.model if last else self.space.model,
+            last.allowances if last else (),
+            marks,
+            refused,
+            committed=partial(_commit, [answer for _, answer in answers]),
+        )
+
+
+def _commit(answers: Sequence[Embedded]) -> None:
+    for answer in answers:
+        answer.committed()
+
+
+def _add(sums: Vectors, request: Sequence[_Piece], vectors: Vectors, marks: dict[int, str]) -> None:
+    whole = [(i, piece.owner) for i, piece in enumerate(request) if marks.get(piece.owner) != "pooled"]
+    if len(whole) == len(request):
+        sums[[owner for _, owner in whole]] = vectors
+        return
+    for i, piece in enumerate(request):
+        if marks.get(piece.owner) == "pooled":
+            sums[piece.owner] += np.float32(piece.tokens) * vectors[i]
+        else:
+            sums[piece.owner] = vectors[i]

@@ -1,0 +1,113 @@
+"""Money: what was paid, and the stop before the budget is passed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from limosa.errors import Refused
+from limosa.lane.around import Around
+from limosa.lane.tokens import Counter
+from limosa.model.batch import Embedded, Kind
+from limosa.ports.embedder import Embedder
+
+__all__ = ["Paying", "Purse"]
+
+_LOOK_S = 0.5
+"""Between two looks at what other processes have spent: they overdraw by no more than they do in that time."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Purse:
+    """What one process pays, beside what the ledger says that everybody paid.
+
+    Attributes:
+        budget_usd: hard stop; None for no limit. May be changed while requests are under way.
+        ledger_usd: what all processes have paid and committed.
+        committed_usd: of that, what this process has.
+    """
+
+    budget_usd: float | None
+    ledger_usd: Callable[[], float]
+    committed_usd: Callable[[], float]
+    paid_usd: float = 0.0
+    _held_usd: float = 0.0
+    _seen_usd: float = 0.0
+    _seen_s: float = float("-inf")
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def hold(self, about_usd: float, *, stops: bool = True) -> Iterator[Callable[[float], None]]:
+        """Sets money aside for one request; the value is called with what it really cost.
+
+        Raises:
+            Refused: the budget does not hold it.
+        """
+        with self._guard:
+            if stops and self.budget_usd is not None and about_usd:
+                self._require(about_usd)
+            self._held_usd += about_usd
+        try:
+            yield self.pay
+        finally:
+            with self._guard:
+                self._held_usd -= about_usd
+
+    def pay(self, cost_usd: float) -> None:
+        """Notes what was paid."""
+        with self._guard:
+            self.paid_usd += cost_usd
+
+    def _require(self, about_usd: float) -> None:
+        assert self.budget_usd is not None  # noqa: S101 - the caller looked
+        if time.monotonic() - self._seen_s > _LOOK_S or self._spent() + about_usd > self.budget_usd:
+            # Before it: what is committed in between counts twice, and never not at all.
+            committed = self.committed_usd()
+            self._seen_usd = max(0.0, self.ledger_usd() - committed)
+            self._seen_s = time.monotonic()
+        if self._spent() + about_usd > self.budget_usd:
+            raise Refused(
+                f"The budget of ${self.budget_usd:.2f} is used up: ${self._spent():.4f} are spent or on their way.",
+                needed=f"About ${about_usd:.4f} for the next request.",
+                do="Raise budget_usd in [backfill] and run again; everything done stands.",
+            )
+
+    def _spent(self) -> float:
+        """By others and committed, by this process whether committed or not, and on its way."""
+        return self._seen_usd + self.paid_usd + self._held_usd
+
+
+class Paying(Around):
+    """An embedder whose requests are paid from a purse.
+
+    Args:
+        stops: whether the budget ends it; otherwise what it costs is only noted.
+    """
+
+    def __init__(self, inner: Embedder, counter: Counter, purse: Purse, *, stops: bool = True) -> None:
+        super().__init__(inner)
+        self._stops = stops
+        self._counter = counter
+        self._purse = purse
+        self.usd_per_token = inner.price.usd_per_million_tokens / 1e6 if inner.price is not None else 0.0
+
+    def recover(self, tokens: int) -> None:
+        """Notes what an earlier process paid and could not write down."""
+        self._purse.pay(tokens * self.usd_per_token)
+
+    def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
+        """What the inner one answers, with its tokens estimated where it does not say.
+
+        Raises:
+            Refused: the budget does not hold the request.
+        """
+        about = sum(self._counter.count(texts))
+        with self._purse.hold(about * self.usd_per_token, stops=self._stops) as pay:
+            answer = self._inner.embed(texts, kind)
+            self._counter.learn(texts, answer.tokens)
+            tokens = about if answer.tokens is None else answer.tokens
+            pay(tokens * self.usd_per_token)
+        return replace(answer, tokens=tokens)
