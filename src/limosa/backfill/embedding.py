@@ -24,6 +24,7 @@ class Answer:
         skipped, dead: position and reason of the others.
         marks: positions whose text was not embedded as it is, with what was done.
         tokens: input tokens the provider counted; estimated where it does not say.
+        cost_usd: what they cost.
         committed: to be called when the vectors are where they belong.
     """
 
@@ -33,6 +34,7 @@ class Answer:
     dead: dict[int, str] = field(default_factory=dict)
     marks: Mapping[int, str] = field(default_factory=dict)
     tokens: int = 0
+    cost_usd: float = 0.0
     committed: tuple[Callable[[], None], ...] = ()
 
 
@@ -55,6 +57,7 @@ def embed_rows(embedder: Embedder, rows: Sequence[Row], kind: Kind = "document")
         dead={place: why for part in parts for place, why in part.dead.items()},
         marks={place: mark for part in parts for place, mark in part.marks.items()},
         tokens=sum(part.tokens for part in parts),
+        cost_usd=sum(part.cost_usd for part in parts),
         committed=tuple(each for part in parts for each in part.committed),
     )
     if len(rows) > 1 and len(answer.dead) == len(rows) and not any(_LONG in why for why in answer.dead.values()):
@@ -106,6 +109,7 @@ def _kept(embedder: Embedder, places: list[int], texts: list[str], found: tuple[
         dead={places[i]: why for i, why in bad.items()},
         marks={places[i]: mark for i, mark in answer.marks.items()},
         tokens=tokens,
+        cost_usd=answer.cost_usd,
         committed=(answer.committed,),
     )
 

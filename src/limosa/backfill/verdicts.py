@@ -24,7 +24,7 @@ class Verdicts:
         places: for each row that is to be written, where its vector lies in ``vectors``.
         skipped, dead: for each other row that needs an outcome, the reason.
         marks: rows whose text was not embedded as it is, with what was done.
-        tokens: what the provider counted.
+        tokens, cost_usd: what the provider counted, and what it costs.
         after: to be called when everything here is committed.
     """
 
@@ -34,6 +34,7 @@ class Verdicts:
     dead: dict[Key, str]
     marks: dict[Key, str] = field(default_factory=dict)
     tokens: int = 0
+    cost_usd: float = 0.0
     after: tuple[Callable[[], None], ...] = ()
 
     def committed(self) -> None:
@@ -115,5 +116,6 @@ class Embedding:
             dead={wanted[i].key: why for i, why in answer.dead.items()},
             marks={wanted[i].key: mark for i, mark in answer.marks.items()},
             tokens=answer.tokens,
+            cost_usd=answer.cost_usd,
             after=answer.committed,
         )

@@ -35,7 +35,6 @@ class Bench:
         touches: rows that land are listed for a rollback: always, after the switch, or never.
         apart: vectors lie in rows of their own, which go when their source row does.
         limit: how many rows this run may still read; None for all.
-        usd_per_token: price; zero where it is free or not known.
         threads: workers worth having in this process.
         pool: where batches are judged while the worker writes; None judges them one after another.
         ahead: batches that one worker may have read and not yet written.
@@ -49,7 +48,6 @@ class Bench:
     touches: Literal["always", "switched", "never"] = "switched"
     apart: bool = False
     limit: int | None = None
-    usd_per_token: float = 0.0
     threads: int = 1
     pool: Executor | None = None
     ahead: int = 1
@@ -156,14 +154,14 @@ def _settle(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
             cursor=haul.cursor if last else (part[-1].key if haul.cursor is not None else None),
             finished=haul.finished and last,
         )
-        _commit(bench, claim, ends, slice_, verdicts, tokens=verdicts.tokens if first else 0)
+        _commit(bench, claim, ends, slice_, verdicts, pays=first)
         first = False
     verdicts.committed()
 
 
-def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, tokens: int) -> None:
+def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, pays: bool) -> None:
     good = [row for row in haul.rows if row.key in verdicts.places]
-    cost_usd = tokens * bench.usd_per_token
+    tokens, cost_usd = (verdicts.tokens, verdicts.cost_usd) if pays else (0, 0.0)
     started = time.monotonic()
     with ends.target.begin() as tx:
         bench.ledger.fence(claim, tx)

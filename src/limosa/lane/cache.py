@@ -30,17 +30,24 @@ _LOOK_BYTES = 32 * 2**20
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS vector (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)",
     # What was paid for and is in no ledger yet.
-    "CREATE TABLE IF NOT EXISTS owed (key BLOB PRIMARY KEY, tokens INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS owed (key BLOB PRIMARY KEY, tokens INTEGER NOT NULL, cost_usd REAL NOT NULL)"
+    " WITHOUT ROWID",
     f"PRAGMA user_version = {VERSION}",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One vector of shape (d,), and the tokens that were paid for it and are in no ledger yet."""
+    """One vector of shape (d,), and what was paid for it and is in no ledger yet."""
 
     vector: Vectors
-    owed: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def owed(self) -> bool:
+        """Whether something was paid that is in no ledger yet."""
+        return bool(self.tokens or self.cost_usd)
 
 
 def key_of(space: Space, destination: str, kind: Kind, text: str) -> bytes:
@@ -90,11 +97,12 @@ class Cache:
             for part in _parts(keys):
                 marks = ",".join("?" * len(part))
                 rows = self._connection.execute(
-                    "SELECT v.key, v.vector, coalesce(o.tokens, 0) FROM vector AS v LEFT JOIN owed AS o USING (key)"
+                    "SELECT v.key, v.vector, coalesce(o.tokens, 0), coalesce(o.cost_usd, 0)"
+                    " FROM vector AS v LEFT JOIN owed AS o USING (key)"
                     f" WHERE v.key IN ({marks})",
                     part,
                 )
-                found |= {key: Kept(np.frombuffer(vector, dtype="<f4"), owed) for key, vector, owed in rows}
+                found |= {key: Kept(np.frombuffer(vector, dtype="<f4"), *owed) for key, vector, *owed in rows}
         return found
 
     def keep(self, kept: Mapping[bytes, Kept]) -> None:
@@ -106,8 +114,9 @@ class Cache:
                 [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()],
             )
             run.executemany(
-                "INSERT INTO owed (key, tokens) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET tokens = excluded.tokens",
-                [(key, each.owed) for key, each in kept.items()],
+                "INSERT INTO owed (key, tokens, cost_usd) VALUES (?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET tokens = excluded.tokens, cost_usd = excluded.cost_usd",
+                [(key, each.tokens, each.cost_usd) for key, each in kept.items()],
             )
             self._written_bytes += sum(each.vector.nbytes for each in kept.values())
             if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):

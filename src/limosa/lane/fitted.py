@@ -34,6 +34,15 @@ class _Piece:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Texts as they are sent, positions of those that are not sent as they are, and of those that are not sent."""
+
+    parts: list[_Piece]
+    marks: dict[int, str]
+    refused: dict[int, RowRefused]
+
+
 class Fitted(Around):
     """Applies ``oversize`` of the space, and sends texts in requests that the provider takes.
 
@@ -85,21 +94,28 @@ class Fitted(Around):
         """With a tightness every text is cut or pooled, to that part of the model's limit."""
         if not texts:
             return self._inner.embed(texts, kind)
+        cut = self._cut(texts, tightness)
+        answers = [
+            (part, self._inner.embed([piece.text for piece in part], kind)) for part in self._requests(cut.parts)
+        ]
+        return self._joined(len(texts), answers, cut)
+
+    def parts(self, texts: Sequence[str]) -> list[str]:
+        """The texts as they would be sent: whole, cut or in pieces; without those that would be refused."""
+        return [piece.text for piece in self._cut(texts, None).parts]
+
+    def _cut(self, texts: Sequence[str], tightness: float | None) -> _Cut:
         counts = self.count(texts)
-        long = [i for i, n in enumerate(counts) if tightness is not None or self.over(n)]
-        refused: dict[int, RowRefused] = {}
-        marks: dict[int, str] = {}
-        parts: list[_Piece] = []
+        cut = _Cut([], {}, {})
         for i, text in enumerate(texts):
-            if i not in long:
-                parts.append(_Piece(i, text, counts[i]))
+            if tightness is None and not self.over(counts[i]):
+                cut.parts.append(_Piece(i, text, counts[i]))
             elif self.space.oversize in {"truncate", "pool"}:
-                parts += self._fit(i, text, self._most(tightness or 1.0))
-                marks[i] = "pooled" if self.space.oversize == "pool" else "truncated"
+                cut.parts.extend(self._fit(i, text, self._most(tightness or 1.0)))
+                cut.marks[i] = "pooled" if self.space.oversize == "pool" else "truncated"
             else:
-                refused[i] = self._too_long(counts[i])
-        answers = [(part, self._inner.embed([piece.text for piece in part], kind)) for part in self._requests(parts)]
-        return self._joined(len(texts), answers, marks, refused)
+                cut.refused[i] = self._too_long(counts[i])
+        return cut
 
     def _most(self, tightness: float) -> int:
         assert self.limits.tokens is not None  # noqa: S101 - without a limit nothing is too long
@@ -136,13 +152,8 @@ class Fitted(Around):
         if request:
             yield request
 
-    def _joined(
-        self,
-        n: int,
-        answers: list[tuple[list[_Piece], Embedded]],
-        marks: dict[int, str],
-        refused: dict[int, RowRefused],
-    ) -> Embedded:
+    def _joined(self, n: int, answers: list[tuple[list[_Piece], Embedded]], cut: _Cut) -> Embedded:
+        marks, refused = cut.marks, dict(cut.refused)
         d = self.space.dimensions
         sums = np.zeros((n, d), dtype=np.float32)
         for request, answer in answers:
@@ -161,6 +172,7 @@ class Fitted(Around):
             last.allowances if last else (),
             marks,
             refused,
+            sum(answer.cost_usd for _, answer in answers),
             committed=partial(_commit, [answer for _, answer in answers]),
         )
 

@@ -37,7 +37,7 @@ class Lane:
         """
         counter = Counter(embedder)
         paying = Paying(embedder, counter, self.purse, stops=stops)
-        return Fitted(Remembered(paying, self._kept_for(embedder), recovered=paying.recover), counter)
+        return Fitted(Remembered(paying, self._kept_for(embedder), recovered=self.purse.pay), counter)
 
     def asking(self, embedder: Embedder) -> Fitted:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""

@@ -94,10 +94,6 @@ class Paying(Around):
         self._purse = purse
         self.usd_per_token = inner.price.usd_per_million_tokens / 1e6 if inner.price is not None else 0.0
 
-    def recover(self, tokens: int) -> None:
-        """Notes what an earlier process paid and could not write down."""
-        self._purse.pay(tokens * self.usd_per_token)
-
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """What the inner one answers, with its tokens estimated where it does not say.
 
@@ -109,5 +105,6 @@ class Paying(Around):
             answer = self._inner.embed(texts, kind)
             self._counter.learn(texts, answer.tokens)
             tokens = about if answer.tokens is None else answer.tokens
-            pay(tokens * self.usd_per_token)
-        return replace(answer, tokens=tokens)
+            cost_usd = tokens * self.usd_per_token
+            pay(cost_usd)
+        return replace(answer, tokens=tokens, cost_usd=cost_usd)

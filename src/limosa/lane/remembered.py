@@ -23,11 +23,11 @@ class Remembered(Around):
 
     Args:
         cache: where vectors are kept; None lets texts that are asked for at the same time share.
-        recovered: is told of tokens that an earlier process paid, and that no ledger holds yet.
+        recovered: is told of dollars that an earlier process paid, and that no ledger holds yet.
     """
 
     def __init__(
-        self, inner: Embedder, cache: Cache | None, *, recovered: Callable[[int], None] = lambda tokens: None
+        self, inner: Embedder, cache: Cache | None, *, recovered: Callable[[float], None] = lambda cost_usd: None
     ) -> None:
         super().__init__(inner)
         self._cache = cache
@@ -71,13 +71,15 @@ class Remembered(Around):
             found |= _waited_for(theirs)
             # What another thread failed to get is asked for here.
             missing = {key: text for key, text in missing.items() if key not in found and key not in refused}
+        tokens, cost_usd = self._owed(found, asked)
         nothing = np.zeros(self.space.dimensions, dtype=np.float32)
         return Embedded(
             np.stack([found[key].vector if key in found else nothing for key in keys]),
-            self._owed(found, asked),
+            tokens,
             model,
             allowances,
             refused={i: refused[key] for i, key in enumerate(keys) if key in refused},
+            cost_usd=cost_usd,
             committed=lambda: self._settle(found),
         )
 
@@ -98,8 +100,10 @@ class Remembered(Around):
             answer = self._inner.embed(list(texts.values()), kind)
             vectors = require_shape(answer, n=len(texts), d=self.space.dimensions)
             each, rest = divmod(answer.tokens or 0, len(texts))
-            shares = [each + (i < rest) for i in range(len(texts))]
-            made = {key: Kept(vectors[i], shares[i]) for i, key in enumerate(texts) if i not in answer.refused}
+            usd = answer.cost_usd / len(texts)
+            made = {
+                key: Kept(vectors[i], each + (i < rest), usd) for i, key in enumerate(texts) if i not in answer.refused
+            }
             if self._cache is not None:
                 bad = faults(vectors)
                 self._cache.keep({key: made[key] for i, key in enumerate(texts) if key in made and i not in bad})
@@ -113,15 +117,15 @@ class Remembered(Around):
                     future.cancel()
         return made, answer
 
-    def _owed(self, found: Mapping[bytes, Kept], asked: set[bytes]) -> int:
-        """Tokens that were paid and that no batch of this process has told yet."""
+    def _owed(self, found: Mapping[bytes, Kept], asked: set[bytes]) -> tuple[int, float]:
+        """Tokens and dollars that were paid and that no batch of this process has told yet."""
         with self._guard:
             untold = [key for key, kept in found.items() if kept.owed and key not in self._told]
             self._told.update(untold)
-        earlier = sum(found[key].owed for key in untold if key not in asked)
-        if earlier:
-            self._recovered(earlier)
-        return sum(found[key].owed for key in untold)
+        earlier_usd = sum(found[key].cost_usd for key in untold if key not in asked)
+        if earlier_usd:
+            self._recovered(earlier_usd)
+        return sum(found[key].tokens for key in untold), sum(found[key].cost_usd for key in untold)
 
     def _settle(self, found: Mapping[bytes, Kept]) -> None:
         owed = [key for key, kept in found.items() if kept.owed]

@@ -74,6 +74,7 @@ class Embedded:
         allowances: what the provider still allows, where it says so.
         marks: positions of texts that were not embedded as they are, with what was done: ``truncated``, ``pooled``.
         refused: positions of texts that cannot be embedded, with the reason; their vectors mean nothing.
+        cost_usd: what is to be written down for them, at the price of the way they came.
         committed: to be called when the vectors are where they belong; until then they are kept.
     """
 
@@ -83,6 +84,7 @@ class Embedded:
     allowances: tuple[Allowance, ...] = ()
     marks: Mapping[int, str] = field(default_factory=dict)
     refused: Mapping[int, RowRefused] = field(default_factory=dict)
+    cost_usd: float = 0.0
     committed: Callable[[], None] = lambda: None
 
 

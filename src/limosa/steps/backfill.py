@@ -72,7 +72,6 @@ def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
 
 def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Executor | None) -> Bench:
     embedder, settings = voyage.embedder("target"), voyage.migration.backfill
-    usd_per_token = embedder.price.usd_per_million_tokens / 1e6 if embedder.price is not None else 0.0
     fill = voyage.migration.shape == "fill"
     rows = min(settings.batch_rows, embedder.limits.batch)
     threads = workers_of(voyage)
@@ -87,7 +86,6 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         ahead=_ahead(voyage, rows, threads),
         touches="always" if fill else "switched",
         limit=limit,
-        usd_per_token=usd_per_token,
         meter=voyage.meter,
         stop=voyage.stop,
     )
