@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 
 import numpy as np
 
 from limosa.errors import RowRefused
 from limosa.lane.around import Around
-from limosa.lane.cache import Cache, Kept, key_of
+from limosa.lane.cache import Cache, Kept, keys_of
 from limosa.model.batch import Allowance, Embedded, Kind
 from limosa.model.vectors import faults, require_shape
 from limosa.ports.embedder import Embedder
@@ -33,16 +33,8 @@ class Remembered(Around):
         self._cache = cache
         self._recovered = recovered
         self._guard = threading.Lock()
-        self._under_way: dict[bytes, Future[Kept]] = {}
+        self._under_way: dict[bytes, Future[dict[bytes, Kept]]] = {}
         self._told: set[bytes] = set()
-
-    def known(self, texts: Sequence[str], kind: Kind = "document") -> int:
-        """How many of the texts are kept: they cost nothing."""
-        if self._cache is None:
-            return 0
-        keys = self._keys(texts, kind)
-        found = self._cache.find(list(set(keys)))
-        return sum(key in found for key in keys)
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order; ``tokens`` are those that no ledger holds yet.
@@ -84,14 +76,14 @@ class Remembered(Around):
         )
 
     def _keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
-        return [key_of(self.space, self.destination, kind, text) for text in texts]
+        return keys_of(self.space, self.destination, kind, texts)
 
-    def _divide(self, missing: Mapping[bytes, str]) -> tuple[list[bytes], dict[bytes, Future[Kept]]]:
+    def _divide(self, missing: Mapping[bytes, str]) -> tuple[list[bytes], dict[bytes, Future[dict[bytes, Kept]]]]:
         """Which of them this thread asks for, and which another one is asking for already."""
         with self._guard:
             theirs = {key: self._under_way[key] for key in missing if key in self._under_way}
             mine = [key for key in missing if key not in theirs]
-            self._under_way.update({key: Future() for key in mine})
+            self._under_way.update(dict.fromkeys(mine, Future()))
         return mine, theirs
 
     def _ask(self, texts: Mapping[bytes, str], kind: Kind) -> tuple[dict[bytes, Kept], Embedded]:
@@ -109,12 +101,8 @@ class Remembered(Around):
                 self._cache.keep({key: made[key] for i, key in enumerate(texts) if key in made and i not in bad})
         finally:
             with self._guard:
-                futures = {key: self._under_way.pop(key) for key in texts}
-            for key, future in futures.items():
-                if key in made:
-                    future.set_result(Kept(made[key].vector))
-                else:
-                    future.cancel()
+                asked = {key: self._under_way.pop(key) for key in texts}
+            next(iter(asked.values())).set_result({key: Kept(kept.vector) for key, kept in made.items()})
         return made, answer
 
     def _owed(self, found: Mapping[bytes, Kept], asked: set[bytes]) -> tuple[int, float]:
@@ -135,11 +123,6 @@ class Remembered(Around):
             self._told.difference_update(owed)
 
 
-def _waited_for(theirs: Mapping[bytes, Future[Kept]]) -> dict[bytes, Kept]:
-    found: dict[bytes, Kept] = {}
-    for key, future in theirs.items():
-        try:
-            found[key] = future.result()
-        except CancelledError:
-            continue
-    return found
+def _waited_for(theirs: Mapping[bytes, Future[dict[bytes, Kept]]]) -> dict[bytes, Kept]:
+    """What other threads were answered; a text that they were refused is missing."""
+    return {key: answered[key] for key, future in theirs.items() if key in (answered := future.result())}
