@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+import urllib3
 from google import genai
 from google.genai import types
 from google.genai.errors import ClientError
@@ -234,6 +235,16 @@ class TestGoogle:
         assert [error is not None for error in errors] == [False, False, True, False]
         assert errors[2] is not None
         assert (errors[2].code, errors[2].message) == (3, "a text is refused")
+
+    def test_a_file_may_come_in_one_request(self, server: ProviderServer) -> None:
+        about = json.dumps({"file": {"displayName": "in", "mimeType": "application/jsonl"}})
+        kind = "multipart/related; boundary=edge"
+        body = f"--edge\r\nContent-Type: application/json\r\n\r\n{about}\r\n--edge\r\n"
+        body += "Content-Type: application/jsonl\r\n\r\n{}\r\n--edge--\r\n"
+        headers = {"Content-Type": kind, "X-Goog-Upload-Protocol": "multipart", "x-goog-api-key": "right"}
+        answer = urllib3.request("POST", f"{server.address}/upload/v1beta/files", body=body.encode(), headers=headers)
+        assert (answer.status, answer.json()["file"]["displayName"]) == (200, "in")
+        assert [stored.content for stored in server.batches.files.values()] == [b"{}"]
 
     def test_it_is_cancelled_and_deleted(self, client: genai.Client) -> None:
         job = _inlined(client)

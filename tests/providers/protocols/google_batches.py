@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,8 +44,11 @@ class GoogleBatches:
 
     def __init__(self, backroom: Backroom, dialect: Dialect) -> None:
         self._batches = backroom.batches
+        # Two looks at once must not leave a job's files twice.
+        self._lock = threading.Lock()
         self._dialect = dialect
         self._uploads: dict[str, tuple[str, str]] = {}
+        self._numbers = itertools.count(1)
 
     def knows(self, request: Request) -> bool:
         """Whether the request is about files or batches."""
@@ -55,6 +60,10 @@ class GoogleBatches:
 
     def answer(self, request: Request) -> Answer:
         """What became of a file or a job."""
+        with self._lock:
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> Answer:
         if found := _CREATE.match(request.path):
             return self._create(found[1], request.json())
         if found := _JOB.match(request.path):
@@ -72,7 +81,7 @@ class GoogleBatches:
             return self._stored(content, json.loads(meta).get("file", {}))
         command = request.header("X-Goog-Upload-Command") or ""
         if command == "start":
-            key = f"upload{len(self._uploads) + 1}"
+            key = f"upload{next(self._numbers)}"
             about = request.json().get("file", {})
             mime = field_of(about, "mimeType") or request.header("X-Goog-Upload-Header-Content-Type") or ""
             self._uploads[key] = (field_of(about, "displayName") or "", mime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from typing import Any
 
 import orjson
@@ -33,6 +34,8 @@ class OpenAIBatches:
 
     def __init__(self, backroom: Backroom, dialect: Dialect) -> None:
         self._batches = backroom.batches
+        # Two looks at once must not leave a job's files twice.
+        self._lock = threading.Lock()
         self._dialect = dialect
 
     def knows(self, request: Request) -> bool:
@@ -45,6 +48,10 @@ class OpenAIBatches:
 
     def answer(self, request: Request) -> Answer:
         """What became of a file or a job."""
+        with self._lock:
+            return self._answer(request)
+
+    def _answer(self, request: Request) -> Answer:
         if found := _FILE.match(request.path):
             return self._file(request.method, found[1], content=found[2] is not None)
         if found := _JOB.match(request.path):
