@@ -9,6 +9,7 @@ import time
 BENCHES = (
     ("bench.backfill",),
     ("bench.backfill", "--hnsw", "--rows", "5000"),
+    ("bench.provider",),
     ("bench.memory",),
     ("bench.start",),
     ("bench.quality",),

@@ -2,7 +2,8 @@
 
 ``python -m bench.provider [--rows N] [--runs N]``: alternating, fresh copies of one table, ratios of one run:
 (a) the naive script: serial batches of 100, one UPDATE a row, vectors as text; (b) fetching alone with our
-client, no database; (c) limosa with every promise on, with and without the cache.
+client, no database; (c) limosa with every promise on, with and without the cache; (d) the package ``vecshift``,
+where it can be installed (``--alone`` leaves it out).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import psycopg
 import urllib3
@@ -20,6 +22,7 @@ import urllib3
 from bench.answering import answering
 from bench.backfilling import backfill_s
 from bench.fixture import make_table, server
+from bench.rival import rate_of, rival
 from limosa.app import App, open_app
 from limosa.embedders.find import find
 
@@ -96,12 +99,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=50_048)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="without vecshift")
     options = parser.parse_args()
     found: dict[str, list[float]] = {}
-    with server() as url, answering(d=D) as base_url:
+    other = nullcontext() if options.alone else rival()
+    with server() as url, answering(d=D) as base_url, other as program:
         for number in range(options.runs):
             make_table(url, rows=NAIVE_ROWS)
             rates = {"naive": naive(url, base_url)}
+            if program is not None:
+                make_table(url, rows=NAIVE_ROWS)
+                rates["vecshift"] = rate_of(program, base_url, d=D, batch=100)
             alone = {n: fetch(job(base_url, cache_mb=0), rows=options.rows, threads=n) for n in (2, 4, 8)}
             rates["fetch"] = max(alone.values())
             for name, cache_mb in (("cache", 4096), ("no cache", 0)):
@@ -112,7 +120,7 @@ def main() -> None:
             said = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
             print(f"run {number + 1}: {said} rows/s", flush=True)
             for name in ("cache", "no cache"):
-                for base in ("naive", "fetch"):
+                for base in (each for each in ("naive", "vecshift", "fetch") if each in rates):
                     found.setdefault(f"{name} / {base}", []).append(rates[name] / rates[base])
     for name, ratios in found.items():
         print(f"{name}: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
