@@ -30,7 +30,9 @@ def rival() -> Iterator[Path | None]:
         try:
             subprocess.run([sys.executable, "-m", "venv", str(bin_.parent)], check=True)
             subprocess.run(
-                [str(bin_ / "python"), "-m", "pip", "install", "--quiet", "vecshift"], check=True, timeout=300
+                [str(bin_ / "python"), "-m", "pip", "install", "--quiet", "--quiet", "--quiet", "vecshift"],
+                check=True,
+                timeout=300,
             )
         except (subprocess.SubprocessError, OSError) as error:
             print(f"vecshift was not measured: it could not be installed ({type(error).__name__})")
