@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from limosa.control.schema import as_key, run
+from limosa.control.schema import as_key, at, run
 from limosa.model.batch import Key
 from limosa.ports.tx import Begin, Tx
 
@@ -90,7 +90,7 @@ class Reports:
     def events(self, limit: int = 20) -> list[tuple[datetime, str, str]]:
         """The newest events first: time, kind, detail."""
         with self.begin(snapshot=True) as tx:
-            return [(_at(at), kind, detail) for at, kind, detail in self._run(tx, "events", limit=limit)]
+            return [(at(when), kind, detail) for when, kind, detail in self._run(tx, "events", limit=limit)]
 
     def tally(self) -> Tally:
         """Counts over all chunks, and the changes that are outstanding."""
@@ -111,7 +111,7 @@ class Reports:
     def dead_letters(self) -> list[DeadLetter]:
         """Every key that could not be embedded or stored."""
         with self.begin(snapshot=True) as tx:
-            return [DeadLetter(as_key(key) or (), why, _at(at)) for key, why, at in self._run(tx, "dead_letters")]
+            return [DeadLetter(as_key(key) or (), why, at(when)) for key, why, when in self._run(tx, "dead_letters")]
 
     def retry(self) -> int:
         """Queues all dead letters again; how many there were."""
@@ -120,11 +120,6 @@ class Reports:
 
     def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
         return run(tx, "migrations", name, {"id": self.id, **more})
-
-
-def _at(value: datetime | float) -> datetime:
-    """A time as the database keeps it: its own type, or seconds since 1970."""
-    return value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
 
 
 def _keys(value: Any) -> tuple[Key, ...]:

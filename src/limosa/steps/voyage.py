@@ -10,6 +10,7 @@ from limosa.backfill.meter import Meter
 from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
+from limosa.control.wishes import Wishes
 from limosa.errors import Refused, Transient
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
@@ -39,6 +40,11 @@ class Voyage:
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What people ask of the migration while it runs."""
+        return Wishes(self.store.begin, self.migration.id)
 
     def heed(self) -> None:
         """Ends the run here where somebody asked for it.

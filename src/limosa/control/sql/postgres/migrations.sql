@@ -4,6 +4,10 @@ SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = 'limosa' AND c.relname = 'migration'
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
 
+-- name: tables
+SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'limosa' AND c.relkind = 'r';
+
 -- name: one_at_a_time
 -- Two processes that begin at once wait for each other here.
 SELECT pg_advisory_xact_lock(hashtext('limosa.hold'));
@@ -57,6 +61,9 @@ DELETE FROM limosa.change WHERE migration = %(id)s;
 
 -- name: sweep_touched
 DELETE FROM limosa.touched WHERE migration = %(id)s;
+
+-- name: sweep_wishes
+DELETE FROM limosa.wish WHERE migration = %(id)s;
 
 -- name: sweep_operations
 DELETE FROM limosa.operation WHERE migration = %(id)s;

@@ -1,6 +1,9 @@
 -- name: exists
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limosa_migration');
 
+-- name: tables
+SELECT name FROM sqlite_master WHERE type = 'table';
+
 -- name: one_at_a_time
 -- A transaction that may write is the only one of its kind.
 SELECT 1;
@@ -56,6 +59,9 @@ DELETE FROM limosa_change WHERE migration = %(id)s;
 
 -- name: sweep_touched
 DELETE FROM limosa_touched WHERE migration = %(id)s;
+
+-- name: sweep_wishes
+DELETE FROM limosa_wish WHERE migration = %(id)s;
 
 -- name: sweep_operations
 DELETE FROM limosa_operation WHERE migration = %(id)s;
