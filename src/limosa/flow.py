@@ -6,6 +6,7 @@ from limosa.errors import Refused
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
 from limosa.steps.backfill import backfill, catch_up
+from limosa.steps.braking import braking
 from limosa.steps.expand import expand
 from limosa.steps.index import index
 from limosa.steps.verify import verify
@@ -36,7 +37,8 @@ def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
         Transient: the world failed, or somebody set ``voyage.stop``; calling again goes on.
     """
     try:
-        return _run(voyage, limit)
+        with braking(voyage):
+            return _run(voyage, limit)
     finally:
         voyage.stop.clear()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,14 +87,14 @@ class Embedding:
 
     Attributes:
         fill: rows that hold a vector are embedded again where they are listed at all.
-        budget_usd: hard stop; None for no limit.
+        budget_usd: the hard stop as it is now; None for no limit.
         usd_per_token: price; zero where it is free or not known.
     """
 
     embedder: Embedder
     ledger: Ledger
     fill: bool
-    budget_usd: float | None = None
+    budget_usd: Callable[[], float | None] = lambda: None
     usd_per_token: float = 0.0
     patience: Patience = field(default_factory=Patience)
 
@@ -120,14 +120,15 @@ class Embedding:
 
     def _afford(self, rows: Sequence[Row]) -> None:
         """Asks the ledger before money is spent, so that all workers together stay within the budget."""
-        if self.budget_usd is None or not self.usd_per_token:
+        budget_usd = self.budget_usd()
+        if budget_usd is None or not self.usd_per_token:
             return
         # Three characters a token is more than most texts need: the stop comes early rather than late.
         ahead = sum(len(row.text or "") for row in rows) / 3 * self.usd_per_token * self.embedder.limits.concurrency
         spent = self.ledger.spent_usd()
-        if spent + ahead > self.budget_usd:
+        if spent + ahead > budget_usd:
             raise Refused(
-                f"The budget of ${self.budget_usd:.2f} is used up: ${spent:.4f} are spent.",
+                f"The budget of ${budget_usd:.2f} is used up: ${spent:.4f} are spent.",
                 needed=f"About ${ahead:.4f} for the next requests.",
-                do="Raise budget_usd in [backfill] and run again; everything done stands.",
+                do="Raise budget_usd in [backfill], or by limosa set FILE, and run again; everything done stands.",
             )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Judge, Verdicts
@@ -47,7 +48,13 @@ class Bench:
     usd_per_token: float = 0.0
     threads: int = 1
     meter: Meter = field(default_factory=Meter)
+    brakes: Brakes = field(default_factory=Brakes)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def go_on(self) -> bool:
+        """Whether another batch is to be begun; waits first while there is a reason to."""
+        self.brakes.wait(self.stop)
+        return not self.stop.is_set()
 
 
 def fill_chunk(bench: Bench, claim: Claim) -> None:
@@ -59,7 +66,7 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
     assert claim.upper is not None  # noqa: S101 - only the follower's claim has no edge
     ends = _ends(bench, claim)
     cursor = claim.cursor
-    while not bench.stop.is_set():
+    while bench.go_on():
         rows = _read(bench, claim, ends, cursor)
         # Edges are keys that were there when the chunk was cut: most batches end on one.
         finished = len(rows) < bench.batch_rows or rows[-1].key == claim.upper

@@ -50,6 +50,7 @@ def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
         apart=True,
         limit=limit,
         meter=voyage.meter,
+        brakes=voyage.brakes,
         stop=voyage.stop,
     )
 
@@ -66,7 +67,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
             embedder=embedder,
             ledger=ledger,
             fill=fill,
-            budget_usd=settings.budget_usd,
+            budget_usd=lambda: voyage.budget_usd,
             usd_per_token=usd_per_token,
             patience=Patience(stop=voyage.stop),
         ),
@@ -77,6 +78,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
         limit=limit,
         usd_per_token=usd_per_token,
         meter=voyage.meter,
+        brakes=voyage.brakes,
         stop=voyage.stop,
     )
 
