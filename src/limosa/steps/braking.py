@@ -9,12 +9,17 @@ from limosa.backfill.brakes import Brakes
 from limosa.model.wish import Settings
 from limosa.steps.voyage import Voyage
 
-__all__ = ["braking", "strains_of"]
+__all__ = ["braking", "strained", "strains_of"]
 
 
 def strains_of(voyage: Voyage) -> list[Callable[[], str]]:
     """Each says why a run has to wait now, or nothing."""
     return []
+
+
+def strained(voyage: Voyage) -> str:
+    """The first of them; empty where there is none."""
+    return next((said for strain in strains_of(voyage) if (said := strain())), "")
 
 
 @contextmanager
@@ -33,6 +38,8 @@ def braking(voyage: Voyage) -> Iterator[None]:
         voyage.settings = settings
         voyage.say("Set: " + (", ".join(f"{name} = {value}" for name, value in settings.items()) or "nothing"))
 
+    # What was taken back between two runs of one process is told to nobody.
+    voyage.settings = {}
     brakes = voyage.brakes = Brakes(voyage.wishes.read, strains_of(voyage), changed=changed, settings=heard)
     try:
         with brakes:
