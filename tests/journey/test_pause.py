@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -14,11 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from limosa.app import App
+from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.model.wish import Settings
+from limosa.steps.status import status
 from tests.crash.world import fill_table
-from tests.journey.split_world import make_table, split_app
+from tests.journey.split_world import job_of, make_table, split_app
 from tests.journey.split_world import stale_rows as stale_split_rows
 from tests.journey.test_cli import JOB, ROWS, Cli, make_many_more, make_questions
 from tests.journey.world import docs_app
@@ -158,6 +160,60 @@ def test_settings_reach_a_run_that_is_under_way(tmp_path: Path) -> None:
         assert heard == {"lane": "batch", "tokens_per_minute": 7}
 
 
+def test_a_run_waits_while_a_file_is_there(
+    database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIMOSA_TEST_URL", database)
+    fill_table(database, rows=60)
+    flag = tmp_path / "stop"
+    flag.touch()
+    with closing(docs_app(openai_server.base_url, pause_file=str(flag))) as app:
+        # A run that begins so makes nothing but the ledger.
+        with running(app) as (told, ended):
+            until(lambda: f"No further batch is begun: the file {flag} is there" in told)
+            assert number(database, "SELECT count(*) FROM limosa.operation") == 0
+            assert status(app.voyage).waiting == f"the file {flag} is there"
+            flag.unlink()
+            assert ended.wait(60)
+        assert status(app.voyage).state == "verified"
+
+
+@pytest.mark.parametrize("store", ["postgres", "sqlite"])
+def test_a_run_waits_while_a_query_answers_true(
+    store: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sql = "SELECT is_so FROM busy"
+    path = tmp_path / "app.db"
+    if store == "postgres":
+        url: str = request.getfixturevalue("database")
+        server: OpenAIServer = request.getfixturevalue("openai_server")
+        monkeypatch.setenv("LIMOSA_TEST_URL", url)
+        fill_table(url, rows=60)
+        app = docs_app(server.base_url, wait_while=sql)
+    else:
+        make_table(path)
+        job = job_of(f"sqlite://{path}")
+        app = open_app({**job, "backfill": {"batch_rows": 16, "wait_while": sql}})
+
+    def write(statement: str) -> None:
+        if store == "postgres":
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(statement.encode())
+        else:
+            with closing(sqlite3.connect(path, isolation_level=None)) as file:
+                file.execute(statement)
+
+    with closing(app), running(app) as (told, ended):
+        until(lambda: any("No further batch is begun: wait_while fails: " in line for line in told))
+        # One after another, each for long enough that it is seen: a failure is told once, and is a reason to wait.
+        write("CREATE TABLE busy (is_so boolean)")
+        until(lambda: "Batches are begun again." in told)
+        assert ended.wait(60)
+        write("INSERT INTO busy VALUES (true)")
+        assert app.voyage.store.strain(app.migration.backfill.limits) == "wait_while answers true"
+        assert sum("wait_while fails" in line for line in told) == 1
+
+
 @contextmanager
 def running(app: App) -> Iterator[tuple[list[str], threading.Event]]:
     """A run in a thread while the block runs: what it says, and whether it has ended."""
@@ -166,7 +222,7 @@ def running(app: App) -> Iterator[tuple[list[str], threading.Event]]:
     app.voyage.say = told.append
 
     def run() -> None:
-        app.run()
+        app.run(accept=ACCEPT)
         ended.set()
 
     worker = threading.Thread(target=run, daemon=True)

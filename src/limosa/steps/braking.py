@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from limosa.backfill.brakes import Brakes
 from limosa.model.wish import Settings
@@ -14,12 +16,17 @@ __all__ = ["braking", "strained", "strains_of"]
 
 def strains_of(voyage: Voyage) -> list[Callable[[], str]]:
     """Each says why a run has to wait now, or nothing."""
-    return []
+    settings = voyage.migration.backfill
+    return [partial(_flag, settings.pause_file), partial(voyage.store.strain, settings.limits)]
 
 
 def strained(voyage: Voyage) -> str:
     """The first of them; empty where there is none."""
     return next((said for strain in strains_of(voyage) if (said := strain())), "")
+
+
+def _flag(path: str | None) -> str:
+    return f"the file {path} is there" if path is not None and Path(path).exists() else ""
 
 
 @contextmanager
