@@ -1,4 +1,4 @@
-"""The ledger's reporting half: counts, exceptions, events and dead letters, for status and verify."""
+"""The ledger's reporting half: counts, exceptions, events, for status and verify."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from limosa.control.schema import as_key, at, run
 from limosa.model.batch import Key
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["DeadLetter", "Exceptions", "Reports", "Tally"]
+__all__ = ["Exceptions", "Reports", "Tally"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,6 @@ class Exceptions:
     reason: str
     count: int
     examples: tuple[Key, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One key that could not be embedded or stored."""
-
-    key: Key
-    reason: str
-    at: datetime
 
 
 class Reports:
@@ -107,16 +98,6 @@ class Reports:
         with self.begin(snapshot=True) as tx:
             rows = self._run(tx, "exceptions")
         return [Exceptions(kind, why, count, _keys(keys)) for kind, why, count, keys in rows]
-
-    def dead_letters(self) -> list[DeadLetter]:
-        """Every key that could not be embedded or stored."""
-        with self.begin(snapshot=True) as tx:
-            return [DeadLetter(as_key(key) or (), why, at(when)) for key, why, when in self._run(tx, "dead_letters")]
-
-    def retry(self) -> int:
-        """Queues all dead letters again; how many there were."""
-        with self.begin() as tx:
-            return len(self._run(tx, "retry"))
 
     def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
         return run(tx, "migrations", name, {"id": self.id, **more})

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
 from limosa.control.ledger import ChunkLedger
+from limosa.control.letters import Letters
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.control.wishes import Wishes
@@ -51,6 +52,11 @@ class Voyage:
     def wishes(self) -> Wishes:
         """What people ask of the migration while it runs."""
         return Wishes(self.store.begin, self.migration.id)
+
+    @property
+    def letters(self) -> Letters:
+        """The rows that have no vector, with their reasons."""
+        return Letters(self.store.begin, self.migration.id)
 
     @property
     def budget_usd(self) -> float | None:

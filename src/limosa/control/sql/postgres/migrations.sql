@@ -107,12 +107,5 @@ SELECT NULL::bigint;
 SELECT kind, reason, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.exception
 WHERE migration = %(id)s GROUP BY kind, reason ORDER BY kind, count(*) DESC;
 
--- name: dead_letters
-SELECT key, reason, changed FROM limosa.exception WHERE migration = %(id)s AND kind = 'dead' ORDER BY key;
-
--- name: retry
-INSERT INTO limosa.change (migration, key) SELECT migration, key FROM limosa.exception
-WHERE migration = %(id)s AND kind = 'dead' RETURNING 1;
-
 -- name: changes_outstanding
 SELECT count(*) FROM limosa.change WHERE migration = %(id)s;

@@ -102,12 +102,5 @@ SELECT x.kind, x.reason, count(*), (
 FROM limosa_exception AS x
 WHERE x.migration = %(id)s GROUP BY x.kind, x.reason ORDER BY x.kind, count(*) DESC;
 
--- name: dead_letters
-SELECT key, reason, changed FROM limosa_exception WHERE migration = %(id)s AND kind = 'dead' ORDER BY key;
-
--- name: retry
-INSERT INTO limosa_change (migration, key) SELECT migration, key FROM limosa_exception
-WHERE migration = %(id)s AND kind = 'dead' RETURNING 1;
-
 -- name: changes_outstanding
 SELECT count(*) FROM limosa_change WHERE migration = %(id)s;
