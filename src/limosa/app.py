@@ -34,6 +34,7 @@ from limosa.steps.cutover import cutover
 from limosa.steps.duplicates import Duplicates, duplicates
 from limosa.steps.finish import finish
 from limosa.steps.rehearse import rehearse_split
+from limosa.steps.retry import retry
 from limosa.steps.rollback import rollback, rollback_part
 from limosa.steps.search import Found, search, search_vector
 from limosa.steps.verify import verify
@@ -57,7 +58,7 @@ class App:
         self._embedders: dict[str, Embedder] = {}
         self._fitted: dict[str, Fitted] = {}
         purse = Purse(
-            budget_usd=migration.backfill.budget_usd,
+            budget_usd=lambda: self.voyage.budget_usd,
             ledger_usd=self._spent_usd,
             committed_usd=lambda: self.meter.read().cost_usd,
         )
@@ -146,10 +147,14 @@ class App:
         """Pairs of rows above a cosine similarity, most similar first, in the old and in the new space."""
         return duplicates(self.voyage, threshold=threshold, limit=limit)
 
-    def retry(self) -> int:
-        """Queues all dead letters again for the next run; how many there were."""
-        self.voyage.record()
-        return self.voyage.reports.retry()
+    def retry(self, *, reason: str | None = None, keys: Sequence[str] = ()) -> int:
+        """Queues dead rows again for the next run; how many there were.
+
+        Args:
+            reason: only rows with this reason, dead or skipped; may be shortened as long as it means one.
+            keys: only these rows, dead or skipped; several key columns as a JSON array or with slashes between.
+        """
+        return retry(self.voyage, reason=reason, keys=keys)
 
     def close(self) -> None:
         """Gives every connection back."""

@@ -6,6 +6,7 @@ from limosa.errors import Refused
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
 from limosa.steps.backfill import backfill, catch_up
+from limosa.steps.braking import braking
 from limosa.steps.expand import expand
 from limosa.steps.index import index
 from limosa.steps.verify import verify
@@ -36,7 +37,8 @@ def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
         Transient: the world failed, or somebody set ``voyage.stop``; calling again goes on.
     """
     try:
-        return _run(voyage, limit)
+        with braking(voyage):
+            return _run(voyage, limit)
     finally:
         voyage.stop.clear()
 
@@ -51,6 +53,8 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
     if record.step == "finish":
         voyage.say("Finished already: these proofs were made then, and nothing follows the table since.")
         return list(record.proofs)
+    # The ledger may be an older version's.
+    voyage.records.prepare()
     # From now on another terminal sees that somebody works here.
     voyage.store.alive()
     voyage.heed()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from limosa.ports.tx import Begin
+from limosa.stores.postgres.database import Database as Postgres
+from limosa.stores.sqlite.database import Database as Sqlite
 from limosa.stores.sqlite.hrana import open_hrana
 from limosa.stores.sqlite.libsql import open_libsql
 from limosa.stores.sqlite.stock import open_stock
@@ -30,3 +34,19 @@ def db(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
             db = Db(open_stock(path), f"sqlite://{path}", token=False)
     db.fill()
     return db
+
+
+@pytest.fixture(params=["postgres", "stock", "libsql", "sqld"])
+def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
+    """Opens transactions on a database without a ledger, on each engine in turn."""
+    if request.param == "postgres":
+        database: Postgres | Sqlite = Postgres(request.getfixturevalue("database"))
+    elif request.param == "sqld":
+        server: Sqld = request.getfixturevalue("sqld")
+        database = Sqlite(open_hrana(server.url, server.token))
+    else:
+        path = tmp_path / "ledger.db"
+        path.touch()
+        database = Sqlite(open_stock(path) if request.param == "stock" else open_libsql(path))
+    yield database.begin
+    database.close()

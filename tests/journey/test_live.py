@@ -100,14 +100,14 @@ def test_a_refused_text_becomes_a_dead_letter_and_retry_brings_it_back(
     openai_server.refused = "refuse me"
     proofs = app.run(accept=ACCEPT)
     assert next(proof for proof in proofs if proof.name == "conservation").evidence["dead"] == 2
-    letters = app.voyage.reports.dead_letters()
+    letters = list(app.voyage.letters.each(kind="dead"))
     assert [letter.key for letter in letters] == [("5",), ("77",)]
     assert all(letter.reason for letter in letters)
     openai_server.refused = "nothing that is said"
     assert app.retry() == 2
     app.run()
     app.close()
-    assert not app.voyage.reports.dead_letters()
+    assert not list(app.voyage.letters.each(kind="dead"))
     assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
 
 
@@ -119,7 +119,7 @@ def test_a_provider_that_breaks_its_word_is_refused_and_nobody_is_marked_dead(
     openai_server.fail_always(Fault(how=how))  # type: ignore[arg-type]
     with pytest.raises(Refused):
         app.run()
-    assert not app.voyage.reports.dead_letters()
+    assert not list(app.voyage.letters.each(kind="dead"))
     openai_server.fail_always(None)
     app.run()
     app.close()
@@ -130,7 +130,7 @@ def test_a_spoiled_vector_is_a_dead_letter_with_its_reason(docs: str, app: App, 
     app.run(accept=ACCEPT, limit=32)
     openai_server.fail(Fault(how="nan"))
     app.run()
-    reasons = {letter.reason for letter in app.voyage.reports.dead_letters()}
+    reasons = {letter.reason for letter in app.voyage.letters.each(kind="dead")}
     app.close()
     assert reasons == {"the provider answered NaN"}
 

@@ -83,7 +83,7 @@ def test_every_verb_may_come_from_another_process(path: Path) -> None:
 
 def test_every_row_that_cannot_be_carried_is_dead_with_its_reason(path: Path, app: App) -> None:
     app.run(accept=ACCEPT)
-    reasons = {letter.key[0].removeprefix("ill-"): letter.reason for letter in app.voyage.reports.dead_letters()}
+    reasons = {letter.key[0].removeprefix("ill-"): letter.reason for letter in app.voyage.letters.each(kind="dead")}
     assert reasons.keys() == ILLS.keys()
     assert not [(name, why) for name, why in reasons.items() if ILLS[name][3] not in why]
 

@@ -11,7 +11,21 @@ import pytest
 
 from limosa import __version__
 
-COMMANDS = ["demo", "plan", "run", "status", "retry", "verify", "search", "cutover", "rollback", "finish"]
+COMMANDS = [
+    "demo",
+    "plan",
+    "run",
+    "status",
+    "pause",
+    "resume",
+    "set",
+    "retry",
+    "verify",
+    "search",
+    "cutover",
+    "rollback",
+    "finish",
+]
 HEAVY = {"numpy", "psycopg", "pydantic", "rich", "orjson", "urllib3", "stamina", "sklearn", "onnxruntime"}
 
 

@@ -20,6 +20,7 @@ from limosa.model.conservation import Conservation
 from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
 from limosa.model.proof import Proof
+from limosa.model.wish import Pause
 from limosa.ports.store import Progress
 from limosa.steps.duplicates import Duplicates, Pair
 from limosa.steps.search import Found, Hit
@@ -103,6 +104,20 @@ def test_a_status_tells_rate_money_and_the_index() -> None:
     assert "$0.2500 for 1,000 tokens" in said
     assert "building index, 50 of 1,000" in said
     assert "7 wait to be followed" in said
+
+
+def test_a_status_says_who_waits_why_and_since_when() -> None:
+    console = page()
+    pause = Pause("nightly backup", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    print_status(console, a_status("running", paused=pause, settings={"budget_usd": 5.0, "lane": "batch"}), file=FILE)
+    said = text(console)
+    assert said.startswith("job  running, paused\n")
+    assert "nightly backup, since 2026-01-02 03:04:05 UTC; limosa resume 'my job.toml' goes on" in said
+    assert "set       budget_usd = 5.0, lane = batch" in said
+    console = page()
+    print_status(console, a_status("running", waiting="the file stop is there"), file=FILE)
+    assert "waits     the file stop is there" in text(console)
+    assert "paused" not in text(console)
 
 
 @pytest.mark.parametrize(

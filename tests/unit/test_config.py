@@ -18,6 +18,7 @@ from limosa.errors import Refused
 from limosa.model.migration import Backfill, Index, Match, Migration, Side
 from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
+from limosa.model.strain import Limits
 
 FULL = """
 name = "questions-1536"
@@ -65,6 +66,10 @@ budget_usd = 5.00
 oversize = "truncate"
 backup = "none"
 max_pending = 7
+max_lag_s = 5
+max_lock_waits = 2
+wait_while = "SELECT now()::time < '06:00'"
+pause_file = "stop"
 soak_days = 3
 """
 
@@ -138,7 +143,13 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         layout="column",
         index=Index(metric="ip", type="halfvec", m=24, ef_construction=128),
         match=Match(function="public.match_questions", returns=("id", "title"), filter="metadata"),
-        backfill=Backfill(batch_rows=64, budget_usd=5.0, max_pending=7),
+        backfill=Backfill(
+            batch_rows=64,
+            budget_usd=5.0,
+            max_pending=7,
+            limits=Limits(max_lag_s=5.0, max_lock_waits=2, wait_while="SELECT now()::time < '06:00'"),
+            pause_file="stop",
+        ),
         soak_days=3,
     )
     assert load(path) == expected
@@ -151,7 +162,7 @@ def test_what_is_left_out_of_target_is_as_in_source() -> None:
     assert migration.target == migration.source
     assert migration.shape == "fill"
     assert (migration.index, migration.match, migration.soak_days) == (None, None, 7)
-    assert migration.backfill == Backfill()
+    assert migration.backfill == Backfill(limits=Limits(max_lag_s=30.0))
 
 
 def test_an_upgrade_builds_hnsw_unless_the_file_says_otherwise() -> None:
@@ -274,6 +285,10 @@ FILES = st.fixed_dictionaries(
                 "budget_usd": st.floats(0, 1e6),
                 "oversize": st.sampled_from(["refuse", "truncate", "skip"]),
                 "max_pending": st.integers(0, 1000),
+                "max_lag_s": st.just(False) | st.floats(1, 3600),
+                "max_lock_waits": st.integers(0, 100),
+                "wait_while": st.just("SELECT true"),
+                "pause_file": NAMES,
             },
         ),
         "soak_days": st.integers(0, 100),
@@ -312,3 +327,9 @@ def test_junk_in_any_place_is_refused_or_taken_but_never_a_crash(table: dict[str
     except Refused as refused:
         outcome = "refused" if " problem" in refused.what else refused.what
     assert outcome in ("upgrade", "fill", "refused")
+
+
+def test_the_brake_for_replicas_can_be_taken_off() -> None:
+    job = {**small(), "backfill": {"max_lag_s": False}}
+    assert load(job).backfill.limits == Limits()
+    assert load(job).digest == load(small()).digest

@@ -170,6 +170,31 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         (
             'name = "n"',
+            'name = "n"\nbackfill.max_lag_s = 0',
+            "line 2, [backfill] max_lag_s: 0 was given; needed is a number of seconds from 1 to 3600, or false.",
+        ),
+        (
+            'name = "n"',
+            'name = "n"\nbackfill.max_lag_s = true',
+            "line 2, [backfill] max_lag_s: true was given; needed is a number of seconds",
+        ),
+        (
+            'name = "n"',
+            'name = "n"\nbackfill.wait_while = "UPDATE t SET a = 1"',
+            "line 2, [backfill] wait_while: this is no SELECT; needed is one that answers true",
+        ),
+        (
+            'name = "n"',
+            'name = "n"\nbackfill.wait_while = "SELECT true;"',
+            "line 2, [backfill] wait_while: the query ends with a semicolon",
+        ),
+        (
+            'name = "n"',
+            'name = "n"\nbackfill.pause_file = " "',
+            "line 2, [backfill] pause_file: ' ' was given; needed is the path of a file.",
+        ),
+        (
+            'name = "n"',
             'name = "n"\nbackfill.budget_usd = nan',
             "line 2, [backfill] budget_usd: nan was given; needed is",
         ),
@@ -278,3 +303,29 @@ def test_every_key_says_what_it_needs() -> None:
     for section, model in SECTIONS.items():
         for key, field in model.model_fields.items():
             assert field.description, (section, key)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("max_lag_s = 5", "line 12, [backfill] max_lag_s: SQLite has no replicas that could be behind; needed is"),
+        ("max_lock_waits = 5", "line 12, [backfill] max_lock_waits: SQLite does not say who waits for a lock"),
+        ("wait_while = 'DELETE FROM t'", "line 12, [backfill] wait_while: this is no SELECT"),
+        ("wait_whle = 'SELECT 1'", "line 12, [backfill] wait_whle: unknown key; did you mean wait_while?"),
+    ],
+)
+def test_a_split_has_no_brakes_that_sqlite_cannot_have(tmp_path: Path, line: str, said: str) -> None:
+    text = f"""name = "n"
+[source]
+store = "sqlite:///app.db"
+table = "t"
+key = "id"
+vector = "v"
+[target]
+layout = "dimension_tables"
+table = "t_{{dimension}}"
+dimensions = [3]
+[backfill]
+{line}
+"""
+    assert [problem for problem in problems(tmp_path, text) if problem.startswith(said)]

@@ -14,12 +14,18 @@ V = TypeVar("V")
 
 
 def in_order(
-    batches: Iterator[T], judge: Callable[[T], V], pool: Executor, *, ahead: int, halted: Callable[[], bool]
+    batches: Iterator[T],
+    judge: Callable[[T], V],
+    pool: Executor,
+    *,
+    ahead: int,
+    halted: Callable[[], bool],
+    held: Callable[[], bool],
 ) -> Generator[tuple[T, V]]:
     """Each batch with its verdict; up to ``ahead`` batches are read and on their way meanwhile.
 
     Once ``halted`` says so, what has not left yet never does; what is on its way is still waited for and
-    handed on: it is paid for.
+    handed on: it is paid for. While ``held`` says so, nothing more is read before all of that is handed on.
 
     Raises:
         Exception: what ``judge`` raises for a batch, after all before it were handed on.
@@ -28,7 +34,7 @@ def in_order(
     try:
         for batch in batches:
             waiting.append((batch, pool.submit(judge, batch)))
-            while len(waiting) >= ahead:
+            while waiting and (len(waiting) >= ahead or held()):
                 yield _next(waiting)
         while waiting and not (halted() and waiting[0][1].cancel()):
             yield _next(waiting)

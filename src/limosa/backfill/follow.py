@@ -19,7 +19,7 @@ def drain(bench: Bench, claim: Claim) -> int:
     """
     settled = 0
     ends = bench.store.ends(claim.epoch)
-    while not bench.stop.is_set():
+    while bench.go_on():
         changes = bench.store.capture.take(bench.batch_rows)
         if not changes:
             return settled

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from limosa.backfill.ahead import in_order
+from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Judge, Verdicts
@@ -52,6 +53,7 @@ class Bench:
     pool: Executor | None = None
     ahead: int = 1
     meter: Meter = field(default_factory=Meter)
+    brakes: Brakes = field(default_factory=Brakes)
     stop: threading.Event = field(default_factory=threading.Event)
     _taken: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -65,6 +67,11 @@ class Bench:
         """Notes that so many rows were read."""
         with self._guard:
             self._taken += rows
+
+    def go_on(self) -> bool:
+        """Whether another batch is to be begun; waits first while there is a reason to."""
+        self.brakes.wait(self.stop)
+        return not self.stop.is_set()
 
 
 def fill_chunk(bench: Bench, claim: Claim) -> None:
@@ -92,6 +99,7 @@ def _fill_ahead(bench: Bench, claim: Claim, ends: Ends, hauls: Iterator[Haul], p
         ahead=bench.ahead,
         # Where the run's limit ends it, every row that was read is one that was asked for.
         halted=lambda: bench.stop.is_set() and not bench.full,
+        held=lambda: bool(bench.brakes.reason),
     )
     with closing(judged):
         for haul, verdicts in judged:
@@ -102,7 +110,7 @@ def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
     """The chunk's batches from its cursor on, until its end, a stop, or the run's limit."""
     assert claim.upper is not None  # noqa: S101 - only the follower's claim has no edge
     cursor, finished = claim.cursor, False
-    while not (finished or bench.full or bench.stop.is_set()):
+    while not (finished or bench.full) and bench.go_on():
         rows = _read(bench, claim, ends, cursor)
         # Edges are keys that were there when the chunk was cut: most batches end on one.
         finished = len(rows) < bench.batch_rows or rows[-1].key == claim.upper

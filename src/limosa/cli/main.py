@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,14 @@ import typer
 from limosa.cli.command import Command
 from limosa.cli.cutover import cutover
 from limosa.cli.finish import finish
+from limosa.cli.pause import pause
 from limosa.cli.plan import plan
+from limosa.cli.resume import resume
 from limosa.cli.retry import retry
 from limosa.cli.rollback import rollback
 from limosa.cli.run import run
 from limosa.cli.search import search
+from limosa.cli.set import set_values
 from limosa.cli.status import status
 from limosa.cli.verify import verify
 from limosa.version import __version__
@@ -59,8 +63,23 @@ def _demo(keep: Keep = None) -> None:
     demo(keep)
 
 
-for _command in (plan, run, status, retry, verify, search, cutover, rollback, finish):
-    commands.command(cls=Command)(_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "plan": plan,
+    "run": run,
+    "status": status,
+    "pause": pause,
+    "resume": resume,
+    "set": set_values,
+    "retry": retry,
+    "verify": verify,
+    "search": search,
+    "cutover": cutover,
+    "rollback": rollback,
+    "finish": finish,
+}
+
+for _name, _command in _COMMANDS.items():
+    commands.command(_name, cls=Command)(_command)
 
 
 def main() -> None:

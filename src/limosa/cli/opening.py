@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from limosa.app import App
+    from limosa.control.wishes import Wishes
 
-__all__ = ["opened"]
+__all__ = ["opened", "wishes_of"]
 
 
 @contextmanager
@@ -36,3 +37,22 @@ def opened(
         yield app
     finally:
         app.close()
+
+
+def wishes_of(app: App) -> Wishes:
+    """What can be asked of a migration that is under way, also by a file that was edited since it began.
+
+    Raises:
+        Refused: it has not begun, or it is over.
+    """
+    from limosa.errors import Refused
+
+    record = app.voyage.records.get()
+    if record is None or not record.active:
+        over = record is not None and record.step == "finish"
+        raise Refused(
+            f"The migration {app.migration.name!r} {'is finished' if over else 'has not begun, or was rolled back'}.",
+            needed="A migration that is under way.",
+            do="" if over else "limosa run FILE begins.",
+        )
+    return app.voyage.wishes

@@ -96,7 +96,7 @@ class _Lines:
     def paint(self, look: Look) -> None:
         """Shows one look."""
         self.sum_up(look)
-        if look.total or look.changes:
+        if look.total or look.changes or look.waiting:
             print_line(self.console, look.phase, _of(look) + _used(look))
 
     def sum_up(self, look: Look) -> None:
@@ -156,6 +156,9 @@ def _of(look: Look) -> str:
     if look.phase == "index":
         done = f", {look.done / look.total:.0%}" if look.total else f", {rows(look.done)}" if look.done else ""
         return look.detail + done
+    if look.waiting:
+        done = f"{rows(look.done)} of {rows(look.total)}, " if look.total else ""
+        return done + look.waiting
     if look.total is None:
         return f"{rows(look.changes)} changes wait" if look.changes else ""
     parts = [f"{rows(look.done)} of {rows(look.total)}"]

@@ -30,10 +30,20 @@ Watch = Annotated[bool, typer.Option("--watch", help="Again and again, until int
 Failed = Annotated[bool, typer.Option("--failed", help="List skipped and dead rows with their reasons.")]
 
 
-def status(file: File = FILE, watch: Watch = False, failed: Failed = False, json: Json = False) -> None:
+Export = Annotated[
+    str | None,
+    typer.Option("--export", metavar="FILE", help="With --failed: write each such row to FILE as a line of JSON."),
+]
+
+
+def status(
+    file: File = FILE, watch: Watch = False, failed: Failed = False, export: Export = None, json: Json = False
+) -> None:
     """Say where the migration stands: step, rows, rate, money."""
     with opened(file) as app:
-        if failed:
+        if export is not None:
+            _export_failed(app, export)
+        elif failed:
             _list_failed(app, file, json=json)
         elif watch:
             _watch(app, file, json=json)
@@ -129,5 +139,15 @@ def _list_failed(app: App, file: Path, *, json: bool) -> None:
     if not json:
         print_failed(console(), exceptions, file=file)
         return
-    letters = app.voyage.reports.dead_letters() if begun else []
+    letters = app.voyage.letters.each(kind="dead") if begun else ()
     print_document({"reasons": [asdict(each) for each in exceptions], "dead": [asdict(each) for each in letters]})
+
+
+def _export_failed(app: App, target: str) -> None:
+    from limosa.cli.amounts import rows
+    from limosa.cli.export import export_letters
+    from limosa.cli.terminal import console
+
+    begun = app.voyage.records.get() is not None
+    count = export_letters(app.voyage.letters.each() if begun else (), target)
+    console(stderr=True).print(f"Rows written: {rows(count)}.", soft_wrap=True)

@@ -32,6 +32,7 @@ class Look:
         rate_per_s: rows a second lately, by all workers; None while it is not known.
         detail: what the store says of it, as the phase of an index build.
         changes: changes of the application that wait.
+        waiting: why no further batch is begun; empty where batches are.
         filled: rows that have an outcome, in whatever phase.
         database_bytes: size of the database; None where nobody says.
         cpu_share: this process's processor time by the time that went by; 2.0 is two processors.
@@ -45,6 +46,7 @@ class Look:
     cost_usd: float = 0.0
     changes: int = 0
     detail: str = ""
+    waiting: str = ""
     filled: int = 0
     database_bytes: int | None = None
     cpu_share: float | None = None
@@ -91,6 +93,7 @@ class Watch:
             phase=phase,
             cost_usd=tally.cost_usd,
             changes=tally.changes,
+            waiting=self.app.voyage.meter.waiting,
             filled=filled,
             database_bytes=tally.database_bytes,
             cpu_share=_slope(self._used, time.process_time()),

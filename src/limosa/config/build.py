@@ -6,6 +6,7 @@ from limosa.config.schema import BackfillSection, File, IndexSection, SourceSect
 from limosa.model.migration import Backfill, Index, Match, Migration, Side
 from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
+from limosa.model.strain import Limits
 
 __all__ = ["build"]
 
@@ -29,6 +30,10 @@ def build(file: File) -> Migration:
             budget_usd=backfill.budget_usd,
             max_pending=backfill.max_pending,
             cache_mb=backfill.cache_mb,
+            limits=Limits(
+                max_lag_s=backfill.max_lag_s, max_lock_waits=backfill.max_lock_waits, wait_while=backfill.wait_while
+            ),
+            pause_file=backfill.pause_file,
         ),
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )

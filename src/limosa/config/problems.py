@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from limosa.config.lines import Path
 from limosa.config.rules import broken_rules
 from limosa.config.schema import LATER, SECTIONS, File
-from limosa.config.split import SPLIT_SECTIONS, SplitFile, broken_split_rules, is_split
+from limosa.config.split import NOT_IN_SPLIT, SPLIT_SECTIONS, SplitFile, broken_split_rules, is_split
 
 __all__ = ["Problem", "problems_of", "report"]
 
@@ -106,6 +106,8 @@ def _unknown(section: tuple[str, ...], key: str, sections: Sections) -> str:
     later = LATER.get(section, {}).get(key)
     if later is not None:
         return f"it belongs to {later}, which is not available yet."
+    if sections is SPLIT_SECTIONS and key in NOT_IN_SPLIT.get(section, {}):
+        return NOT_IN_SPLIT[section][key]
     elsewhere = [other for other, model in sections.items() if key in model.model_fields]
     if elsewhere:
         return f"unknown key here; it belongs {' or '.join(_section_title(other) for other in elsewhere)}."

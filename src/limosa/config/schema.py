@@ -19,11 +19,13 @@ __all__ = [
     "Filled",
     "IndexSection",
     "MatchSection",
+    "PauseFile",
     "Section",
     "SourceSection",
     "SpaceSection",
     "Store",
     "TargetSection",
+    "WaitWhile",
 ]
 
 
@@ -138,6 +140,11 @@ class TargetSection(Section):
     match: Annotated[MatchSection | None, Field(description="a section [target.match]")] = None
 
 
+WaitWhile = Annotated[
+    Annotated[str, AfterValidator(values.wait_while)] | None,
+    Field(description="a SELECT that answers true while a run has to wait"),
+]
+PauseFile = Annotated[Filled | None, Field(description="the path of a file")]
 SoakDays = Annotated[int | None, Field(ge=0, le=3650, description="a whole number of days from 0 to 3650")]
 
 
@@ -156,6 +163,15 @@ class BackfillSection(Section):
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"
     # The rows are listed in cutover's report and queued: more than this is a backfill, not a rest.
     max_pending: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")] = 100
+    # A receiver reports every ten seconds at the latest: half a minute is three reports. An hour is no brake any more.
+    max_lag_s: Annotated[
+        Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] | None,
+        WrapValidator(_unless_false),
+        Field(description="a number of seconds from 1 to 3600, or false"),
+    ] = 30.0
+    max_lock_waits: Annotated[int | None, Field(ge=0, le=10_000, description="a whole number from 0 to 10000")] = None
+    wait_while: WaitWhile = None
+    pause_file: PauseFile = None
     soak_days: SoakDays = None
 
 

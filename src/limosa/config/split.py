@@ -10,12 +10,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from limosa.config import values
 from limosa.config.rules import Finding
-from limosa.config.schema import Column, Columns, Filled, Section, Store
+from limosa.config.schema import Column, Columns, Filled, PauseFile, Section, Store, WaitWhile
 from limosa.model.migration import CARRIED, Backfill, Migration, OnStart, Side, Split
 from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint
+from limosa.model.strain import Limits
 
 __all__ = [
+    "NOT_IN_SPLIT",
     "SPLIT_SECTIONS",
     "SplitBackfillSection",
     "SplitFile",
@@ -117,6 +119,8 @@ class SplitBackfillSection(Section):
         Literal["database", "table", "none"] | None, Field(description='"database", "table" or "none"')
     ] = None
     max_pending: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")] = 100
+    wait_while: WaitWhile = None
+    pause_file: PauseFile = None
 
 
 class SplitFile(Section):
@@ -139,6 +143,16 @@ SPLIT_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("backfill",): SplitBackfillSection,
 }
 """Every section of such a file by its path."""
+
+
+NOT_IN_SPLIT: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("backfill",): {
+        "max_lag_s": "SQLite has no replicas that could be behind; needed is wait_while or pause_file, or none.",
+        "max_lock_waits": "SQLite does not say who waits for a lock, and limosa makes room for other writers anyway;"
+        " needed is wait_while or pause_file, or none.",
+    },
+}
+"""Keys of other files that a split cannot have, and why."""
 
 
 def broken_split_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
@@ -175,7 +189,12 @@ def build_split(file: SplitFile) -> Migration:
         layout=target.layout,
         index=None,
         match=None,
-        backfill=Backfill(batch_rows=file.backfill.batch_rows, max_pending=file.backfill.max_pending),
+        backfill=Backfill(
+            batch_rows=file.backfill.batch_rows,
+            max_pending=file.backfill.max_pending,
+            limits=Limits(wait_while=file.backfill.wait_while),
+            pause_file=file.backfill.pause_file,
+        ),
         split=Split(
             table=target.table,
             dimensions=tuple(sorted(set(target.dimensions))),

@@ -23,6 +23,7 @@ __all__ = [
     "secret",
     "store",
     "template",
+    "wait_while",
 ]
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
@@ -109,6 +110,16 @@ def query(value: str) -> str:
         raise ValueError("the query ends with a semicolon; needed is one SELECT without it.")
     if "*" not in value and not re.search(r"(?<!\w)text(?!\w)", value, re.IGNORECASE):
         raise ValueError("the query gives no column text; needed is for example ... AS text.")
+    return value
+
+
+def wait_while(value: str) -> str:
+    """One SELECT, without a semicolon at its end."""
+    start = _COMMENTS.match(value)
+    if not re.match(r"(?:select|with|values)\b", value[start.end() if start else 0 :], re.IGNORECASE):
+        raise ValueError("this is no SELECT; needed is one that answers true while a run has to wait.")
+    if value.rstrip().endswith(";"):
+        raise ValueError("the query ends with a semicolon; needed is one SELECT without it.")
     return value
 
 

@@ -1,17 +1,17 @@
-"""The ledger's reporting half: counts, exceptions, events and dead letters, for status and verify."""
+"""The ledger's reporting half: counts, exceptions, events, for status and verify."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from limosa.control.schema import as_key, run
+from limosa.control.schema import as_key, at, run
 from limosa.model.batch import Key
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["DeadLetter", "Exceptions", "Reports", "Tally"]
+__all__ = ["Exceptions", "Reports", "Tally"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,6 @@ class Exceptions:
     reason: str
     count: int
     examples: tuple[Key, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One key that could not be embedded or stored."""
-
-    key: Key
-    reason: str
-    at: datetime
 
 
 class Reports:
@@ -90,7 +81,7 @@ class Reports:
     def events(self, limit: int = 20) -> list[tuple[datetime, str, str]]:
         """The newest events first: time, kind, detail."""
         with self.begin(snapshot=True) as tx:
-            return [(_at(at), kind, detail) for at, kind, detail in self._run(tx, "events", limit=limit)]
+            return [(at(when), kind, detail) for when, kind, detail in self._run(tx, "events", limit=limit)]
 
     def tally(self) -> Tally:
         """Counts over all chunks, and the changes that are outstanding."""
@@ -115,23 +106,8 @@ class Reports:
             rows = self._run(tx, "exceptions")
         return [Exceptions(kind, why, count, _keys(keys)) for kind, why, count, keys in rows]
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """Every key that could not be embedded or stored."""
-        with self.begin(snapshot=True) as tx:
-            return [DeadLetter(as_key(key) or (), why, _at(at)) for key, why, at in self._run(tx, "dead_letters")]
-
-    def retry(self) -> int:
-        """Queues all dead letters again; how many there were."""
-        with self.begin() as tx:
-            return len(self._run(tx, "retry"))
-
     def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
         return run(tx, "migrations", name, {"id": self.id, **more})
-
-
-def _at(value: datetime | float) -> datetime:
-    """A time as the database keeps it: its own type, or seconds since 1970."""
-    return value if isinstance(value, datetime) else datetime.fromtimestamp(value, tz=UTC)
 
 
 def _keys(value: Any) -> tuple[Key, ...]:

@@ -25,12 +25,12 @@ class Purse:
     """What one process pays, beside what the ledger says that everybody paid.
 
     Attributes:
-        budget_usd: hard stop; None for no limit. May be changed while requests are under way.
+        budget_usd: the hard stop as it is now; None for no limit.
         ledger_usd: what all processes have paid and committed.
         committed_usd: of that, what this process has.
     """
 
-    budget_usd: float | None
+    budget_usd: Callable[[], float | None]
     ledger_usd: Callable[[], float]
     committed_usd: Callable[[], float]
     paid_usd: float = 0.0
@@ -47,8 +47,9 @@ class Purse:
             Refused: the budget does not hold it.
         """
         with self._guard:
-            if stops and self.budget_usd is not None and about_usd:
-                self._require(about_usd)
+            budget_usd = self.budget_usd()
+            if stops and budget_usd is not None and about_usd:
+                self._require(about_usd, budget_usd)
             self._held_usd += about_usd
         try:
             yield self.pay
@@ -61,18 +62,17 @@ class Purse:
         with self._guard:
             self.paid_usd += cost_usd
 
-    def _require(self, about_usd: float) -> None:
-        assert self.budget_usd is not None  # noqa: S101 - the caller looked
-        if time.monotonic() - self._seen_s > _LOOK_S or self._spent() + about_usd > self.budget_usd:
+    def _require(self, about_usd: float, budget_usd: float) -> None:
+        if time.monotonic() - self._seen_s > _LOOK_S or self._spent() + about_usd > budget_usd:
             # Before it: what is committed in between counts twice, and never not at all.
             committed = self.committed_usd()
             self._seen_usd = max(0.0, self.ledger_usd() - committed)
             self._seen_s = time.monotonic()
-        if self._spent() + about_usd > self.budget_usd:
+        if self._spent() + about_usd > budget_usd:
             raise Refused(
-                f"The budget of ${self.budget_usd:.2f} is used up: ${self._spent():.4f} are spent or on their way.",
+                f"The budget of ${budget_usd:.2f} is used up: ${self._spent():.4f} are spent or on their way.",
                 needed=f"About ${about_usd:.4f} for the next request.",
-                do="Raise budget_usd in [backfill] and run again; everything done stands.",
+                do="Raise budget_usd in [backfill], or by limosa set FILE, and run again; everything done stands.",
             )
 
     def _spent(self) -> float:

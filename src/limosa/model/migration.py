@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
+from limosa.model.strain import Limits
 
 __all__ = ["CARRIED", "Backfill", "Index", "Match", "Migration", "OnStart", "Shape", "Side", "Split"]
 
@@ -72,12 +73,16 @@ class Backfill:
         budget_usd: hard stop for money; None for no limit.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
         max_pending: changes that may be outstanding when cutover switches after its last try.
+        limits: the strain at which a run waits.
+        pause_file: while this file is there, a run on this machine waits; None for no such file.
     """
 
     batch_rows: int = 128
     budget_usd: float | None = None
     max_pending: int = 100
     cache_mb: int = 4096
+    limits: Limits = field(default_factory=Limits)
+    pause_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

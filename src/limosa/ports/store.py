@@ -11,6 +11,7 @@ from limosa.model.batch import Key, Vectors
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
+from limosa.model.strain import Limits
 from limosa.ports.capture import Capture
 from limosa.ports.carried import Carried
 from limosa.ports.evidence import Evidence
@@ -201,6 +202,17 @@ class Store(Protocol):
 
     def witness(self, epoch: int) -> Witness:
         """What can be said of the vectors under the names of an epoch."""
+        ...
+
+    def strain(self, limits: Limits) -> str:
+        """Why a run has to wait for the database now, in words; empty where it need not.
+
+        Answers within about a second, changes nothing, and may be asked every second: what it needs to
+        have seen before, it remembers. ``wait_while`` that fails is a reason to wait.
+
+        Raises:
+            Transient: the database does not answer.
+        """
         ...
 
     def alive(self) -> int:

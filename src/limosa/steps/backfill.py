@@ -66,6 +66,7 @@ def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
         apart=True,
         limit=limit,
         meter=voyage.meter,
+        brakes=voyage.brakes,
         stop=voyage.stop,
     )
 
@@ -87,6 +88,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         touches="always" if fill else "switched",
         limit=limit,
         meter=voyage.meter,
+        brakes=voyage.brakes,
         stop=voyage.stop,
     )
 

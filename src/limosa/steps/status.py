@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -13,7 +13,9 @@ from limosa.errors import LimosaError
 from limosa.model.conservation import Conservation
 from limosa.model.operation import Step
 from limosa.model.proof import Proof
+from limosa.model.wish import Pause, Settings
 from limosa.ports.store import Progress
+from limosa.steps.braking import strained
 from limosa.steps.verify import conserve
 from limosa.steps.voyage import Voyage
 
@@ -41,6 +43,9 @@ class Status:
         rate_per_s: rows a second, by all workers; None where nobody works or there was one look only.
         building: how far an index build is; None while none runs.
         exceptions: skipped and dead keys by reason, with examples.
+        paused: why and since when somebody paused it; None where nobody did.
+        waiting: why a run waits although nobody paused it, as seen from this machine; empty where it does not.
+        settings: what people set while it runs.
         events: time, kind and detail, newest first.
         looked_s: when it was looked, on this process's monotonic clock.
     """
@@ -59,6 +64,9 @@ class Status:
     building: Progress | None = None
     exceptions: tuple[Exceptions, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    paused: Pause | None = None
+    waiting: str = ""
+    settings: Settings = field(default_factory=dict)
     events: tuple[tuple[datetime, str, str], ...] = ()
     looked_s: float = 0.0
 
@@ -96,6 +104,7 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
     if not record.active and record.step != "finish":
         return _not_begun(voyage, "rolled back", events)
     tally = voyage.reports.tally()
+    wished = voyage.wishes.read()
     looked_s = time.monotonic()
     under_way = record.step == "backfill" and not record.switched
     return Status(
@@ -113,6 +122,9 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         building=voyage.store.runner.progress() if under_way else None,
         exceptions=tuple(voyage.reports.exceptions()),
         proofs=record.proofs,
+        paused=wished.pause,
+        waiting=strained(voyage) if tally.processes else "",
+        settings=wished.settings,
         events=events,
         looked_s=looked_s,
     )

@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
 from limosa.control.ledger import ChunkLedger
+from limosa.control.letters import Letters
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
+from limosa.control.wishes import Wishes
 from limosa.errors import Refused, Transient
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
+from limosa.model.wish import Settings
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import Store
 from limosa.ports.tx import Tx
@@ -26,9 +30,11 @@ class Voyage:
 
     Attributes:
         embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
-        say: is told what happens, one line for a person.
+        say: is told what happens, one line for a person; at times by another thread.
         meter: what this process has done; a fresh one for each run.
         stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
+        brakes: keep this process from beginning another batch while there is a reason to wait.
+        settings: what people set while the run is under way, in place of what the file says.
     """
 
     migration: Migration
@@ -39,13 +45,32 @@ class Voyage:
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
+    brakes: Brakes = field(default_factory=Brakes)
+    settings: Settings = field(default_factory=dict)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What people ask of the migration while it runs."""
+        return Wishes(self.store.begin, self.migration.id)
+
+    @property
+    def letters(self) -> Letters:
+        """The rows that have no vector, with their reasons."""
+        return Letters(self.store.begin, self.migration.id)
+
+    @property
+    def budget_usd(self) -> float | None:
+        """The hard stop for money: what people set, else what the file says; None for no limit."""
+        wished = self.settings.get("budget_usd")
+        return float(wished) if wished is not None else self.migration.backfill.budget_usd
 
     def heed(self) -> None:
-        """Ends the run here where somebody asked for it.
+        """Waits here while there is a reason to, and ends the run where somebody asked for it.
 
         Raises:
             Transient: somebody did; everything committed stands.
         """
+        self.brakes.wait(self.stop)
         if self.stop.is_set():
             raise Transient(
                 f"The run of {self.migration.name!r} was stopped on request, after the batches in flight.",

@@ -18,6 +18,7 @@ from limosa.backfill.worker import Bench, Haul, settle_batch
 from limosa.errors import Fenced
 from limosa.model.batch import Key, Row
 from limosa.model.chunk import Claim, Outcomes
+from limosa.model.strain import Limits
 from limosa.steps.backfill import bench_for
 from limosa.steps.expand import expand
 from limosa.steps.voyage import Voyage
@@ -73,6 +74,7 @@ def check_store(world: StoreWorld) -> None:
         _expect(world.dump() == before, "inspect changes nothing")
         flow.begin(app.voyage, plan)
         expand(app.voyage)
+        _check_strain(app.voyage)
         _check_operations(app.voyage)
         _check_alone(world, app.voyage)
         claims = _check_ranges(world, app.voyage)
@@ -86,6 +88,18 @@ def check_store(world: StoreWorld) -> None:
                 _expect(not app.voyage.store.runner.stands(operation), f"{operation.id} is gone after a rollback")
     finally:
         app.close()
+
+
+def _check_strain(voyage: Voyage) -> None:
+    def asked(sql: str | None) -> str:
+        return voyage.store.strain(Limits(wait_while=sql))
+
+    _expect(asked(None) == "", "where nothing is asked about, nothing is a reason to wait")
+    for sql in ("SELECT 1 = 0", "SELECT NULL", "SELECT 1 WHERE 1 = 0", "SELECT 1 = 0 -- quiet"):
+        _expect(asked(sql) == "", f"{sql} is no reason to wait")
+    for sql in ("SELECT 1 = 1", "SELECT 1", "SELECT 'yes'", "SELECT nothing"):
+        _expect(asked(sql) != "", f"{sql} is a reason to wait")
+    _expect(asked("SELECT 1 = 0") == "", "one that failed leaves nothing behind")
 
 
 def _check_operations(voyage: Voyage) -> None:

@@ -28,11 +28,13 @@ def print_status(console: Console, status: Status, *, file: Path) -> None:
     Args:
         file: the migration's file, for commands that the page names.
     """
-    style = _STYLES.get(status.state, "bold green")
-    print_line(console, status.name, status.state, width=len(status.name) + 2, style="bold", mark=("", style))
+    style = "bold yellow" if status.paused else _STYLES.get(status.state, "bold green")
+    state = f"{status.state}, paused" if status.paused else status.state
+    print_line(console, status.name, state, width=len(status.name) + 2, style="bold", mark=("", style))
     console.print()
     print_line(console, "state", _said(status), style=style)
     print_line(console, "next", with_file(_next(status), file))
+    _wished(console, status, file)
     if status.tally is not None and status.state != "finished":
         _numbers(console, status)
     if status.conservation is not None:
@@ -49,6 +51,17 @@ def print_status(console: Console, status: Status, *, file: Path) -> None:
         print_heading(console, "Last events")
         for at, kind, detail in status.events:
             print_line(console, kind, f"{at:%Y-%m-%d %H:%M:%S} {detail}", width=12)
+
+
+def _wished(console: Console, status: Status, file: Path) -> None:
+    if status.paused is not None:
+        why, since = status.paused.why, f"since {status.paused.since:%Y-%m-%d %H:%M:%S %Z}"
+        said = with_file(f"{f'{why}, ' if why else ''}{since}; limosa resume FILE goes on", file)
+        print_line(console, "paused", said, style="bold yellow")
+    if status.waiting:
+        print_line(console, "waits", status.waiting, style="bold yellow")
+    if status.settings:
+        print_line(console, "set", ", ".join(f"{name} = {value}" for name, value in status.settings.items()))
 
 
 def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: Path) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from limosa.errors import Transient
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.model.strain import Limits
 from limosa.ports.carried import Carried
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
@@ -28,6 +29,7 @@ from limosa.stores.postgres.rows import Along, RowSource
 from limosa.stores.postgres.runner import Runner
 from limosa.stores.postgres.scope import scope_of
 from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
+from limosa.stores.postgres.strain import Strain
 from limosa.stores.postgres.writer import RowTarget
 
 __all__ = ["PostgresStore", "PostgresWitness", "open_store"]
@@ -64,6 +66,7 @@ class PostgresStore:
             raise
         self.capture = TriggerCapture(self.database, self.scope)
         self.runner = Runner(self.database, self.scope, self.table.server)
+        self._strain = Strain(self.database, self.scope.table_oid)
         self._life: psycopg.Connection[tuple[Any, ...]] | None = None
         self._number = 0
         self._guard = threading.Lock()
@@ -122,6 +125,10 @@ class PostgresStore:
     def witness(self, epoch: int) -> PostgresWitness:
         """What can be said of the vectors under the names of an epoch."""
         return PostgresWitness(self, epoch)
+
+    def strain(self, limits: Limits) -> str:
+        """Why a run has to wait for the database now; empty where it need not."""
+        return self._strain.look(limits)
 
     def alive(self) -> int:
         """Registers this process as a worker by an advisory lock, which ends when the process does."""

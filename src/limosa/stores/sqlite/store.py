@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from limosa.errors import Refused
+from limosa.errors import LimosaError, Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.model.strain import Limits, reason_of
 from limosa.ports.reference import secret
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
@@ -90,6 +91,17 @@ class SqliteStore:
     def witness(self, epoch: int) -> SqliteWitness:
         """What can be said of the vectors under the names of an epoch."""
         return SqliteWitness(self, epoch)
+
+    def strain(self, limits: Limits) -> str:
+        """What ``wait_while`` answers; SQLite has no replicas and says nothing of who waits."""
+        if limits.wait_while is None:
+            return ""
+        try:
+            with self.database.begin(snapshot=True) as tx:
+                # A comment at the end must not swallow the parenthesis.
+                return reason_of(tx.raw(f"SELECT * FROM (\n{limits.wait_while}\n) AS asked LIMIT 1"))
+        except LimosaError as error:
+            return f"wait_while fails: {error.what}"
 
     def alive(self) -> int:
         """Registers this process as a worker; the number stays taken until the process ends."""

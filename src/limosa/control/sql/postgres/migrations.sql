@@ -4,6 +4,10 @@ SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = 'limosa' AND c.relname = 'migration'
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
 
+-- name: tables
+SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'limosa' AND c.relkind = 'r';
+
 -- name: one_at_a_time
 -- Two processes that begin at once wait for each other here.
 SELECT pg_advisory_xact_lock(hashtext('limosa.hold'));
@@ -58,6 +62,9 @@ DELETE FROM limosa.change WHERE migration = %(id)s;
 -- name: sweep_touched
 DELETE FROM limosa.touched WHERE migration = %(id)s;
 
+-- name: sweep_wishes
+DELETE FROM limosa.wish WHERE migration = %(id)s;
+
 -- name: sweep_operations
 DELETE FROM limosa.operation WHERE migration = %(id)s;
 
@@ -99,13 +106,6 @@ SELECT NULL::bigint;
 -- name: exceptions
 SELECT kind, reason, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.exception
 WHERE migration = %(id)s GROUP BY kind, reason ORDER BY kind, count(*) DESC;
-
--- name: dead_letters
-SELECT key, reason, changed FROM limosa.exception WHERE migration = %(id)s AND kind = 'dead' ORDER BY key;
-
--- name: retry
-INSERT INTO limosa.change (migration, key) SELECT migration, key FROM limosa.exception
-WHERE migration = %(id)s AND kind = 'dead' RETURNING 1;
 
 -- name: changes_outstanding
 SELECT count(*) FROM limosa.change WHERE migration = %(id)s;

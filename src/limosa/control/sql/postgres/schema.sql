@@ -78,6 +78,15 @@ CREATE TABLE IF NOT EXISTS limosa.touched (
     PRIMARY KEY (migration, key)
 );
 
+-- What people ask of a migration while it runs: that it pauses, and how fast and dear it may be.
+CREATE TABLE IF NOT EXISTS limosa.wish (
+    migration text NOT NULL,
+    name      text NOT NULL,
+    value     text NOT NULL,
+    changed   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (migration, name)
+);
+
 CREATE TABLE IF NOT EXISTS limosa.event (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     migration text NOT NULL,

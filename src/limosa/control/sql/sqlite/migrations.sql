@@ -1,6 +1,9 @@
 -- name: exists
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limosa_migration');
 
+-- name: tables
+SELECT name FROM sqlite_master WHERE type = 'table';
+
 -- name: one_at_a_time
 -- A transaction that may write is the only one of its kind.
 SELECT 1;
@@ -57,6 +60,9 @@ DELETE FROM limosa_change WHERE migration = %(id)s;
 -- name: sweep_touched
 DELETE FROM limosa_touched WHERE migration = %(id)s;
 
+-- name: sweep_wishes
+DELETE FROM limosa_wish WHERE migration = %(id)s;
+
 -- name: sweep_operations
 DELETE FROM limosa_operation WHERE migration = %(id)s;
 
@@ -95,13 +101,6 @@ SELECT x.kind, x.reason, count(*), (
         WHERE migration = x.migration AND kind = x.kind AND reason = x.reason ORDER BY key LIMIT 3) AS y)
 FROM limosa_exception AS x
 WHERE x.migration = %(id)s GROUP BY x.kind, x.reason ORDER BY x.kind, count(*) DESC;
-
--- name: dead_letters
-SELECT key, reason, changed FROM limosa_exception WHERE migration = %(id)s AND kind = 'dead' ORDER BY key;
-
--- name: retry
-INSERT INTO limosa_change (migration, key) SELECT migration, key FROM limosa_exception
-WHERE migration = %(id)s AND kind = 'dead' RETURNING 1;
 
 -- name: changes_outstanding
 SELECT count(*) FROM limosa_change WHERE migration = %(id)s;

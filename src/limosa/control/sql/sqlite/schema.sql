@@ -77,6 +77,15 @@ CREATE TABLE IF NOT EXISTS limosa_touched (
     PRIMARY KEY (migration, key)
 );
 
+-- What people ask of a migration while it runs.
+CREATE TABLE IF NOT EXISTS limosa_wish (
+    migration TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    value     TEXT NOT NULL,
+    changed   REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    PRIMARY KEY (migration, name)
+);
+
 CREATE TABLE IF NOT EXISTS limosa_event (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     migration TEXT NOT NULL,

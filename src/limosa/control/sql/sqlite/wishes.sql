@@ -1,0 +1,11 @@
+-- name: read
+SELECT name, value, changed FROM limosa_wish WHERE migration = %(migration)s;
+
+-- name: wish
+-- A pause goes on since it began, whatever reason is given later.
+INSERT INTO limosa_wish AS w (migration, name, value) VALUES (%(migration)s, %(name)s, %(value)s)
+ON CONFLICT (migration, name) DO UPDATE SET value = excluded.value,
+    changed = CASE WHEN w.name = 'pause' THEN w.changed ELSE excluded.changed END;
+
+-- name: unwish
+DELETE FROM limosa_wish WHERE migration = %(migration)s AND name = %(name)s RETURNING 1;
