@@ -172,6 +172,7 @@ class App:
             records=Records(store.begin, self.migration.id),
             reports=Reports(store.begin, self.migration.id),
             embedder=self._embedder,
+            asking=lambda side: self._lane.asking(self._bare(side)),
             say=self._say,
             meter=self.meter,
         )

@@ -36,8 +36,12 @@ def in_order(
             waiting.append((batch, pool.submit(judge, batch)))
             while waiting and (len(waiting) >= ahead or held()):
                 yield _next(waiting)
-        while waiting and not (halted() and waiting[0][1].cancel()):
-            yield _next(waiting)
+        while waiting:
+            # The newest first: what was handed in before one that has left has left too.
+            while waiting and halted() and waiting[-1][1].cancel():
+                waiting.pop()
+            if waiting:
+                yield _next(waiting)
     finally:
         for _, future in waiting:
             future.cancel()

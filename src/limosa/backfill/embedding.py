@@ -25,7 +25,7 @@ class Answer:
         marks: positions whose text was not embedded as it is, with what was done.
         tokens: input tokens the provider counted; estimated where it does not say.
         cost_usd: what they cost.
-        committed: to be called when the vectors are where they belong.
+        committed: to be called when what they cost is in a ledger.
     """
 
     good: list[int]

@@ -26,7 +26,7 @@ class Verdicts:
         skipped, dead: for each other row that needs an outcome, the reason.
         marks: rows whose text was not embedded as it is, with what was done.
         tokens, cost_usd: what the provider counted, and what it costs.
-        after: to be called when everything here is committed.
+        after: to be called when what they cost is committed.
     """
 
     vectors: Vectors | list[Vectors]
@@ -39,7 +39,7 @@ class Verdicts:
     after: tuple[Callable[[], None], ...] = ()
 
     def committed(self) -> None:
-        """Says that everything here is committed."""
+        """Says that what they cost is committed."""
         for each in self.after:
             each()
 

@@ -163,8 +163,10 @@ def _settle(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
             finished=haul.finished and last,
         )
         _commit(bench, claim, ends, slice_, verdicts, pays=first)
+        if first:
+            # Their price is in the ledger now, and must not come there again if this process dies before the rest.
+            verdicts.committed()
         first = False
-    verdicts.committed()
 
 
 def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, pays: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from limosa.lane.owners import Owner
 from limosa.model.batch import Kind, Vectors
 from limosa.model.space import Space
 
 __all__ = ["Cache", "Kept", "default_path", "keys_of", "open_cache"]
 
-VERSION = 1
+VERSION = 2
 """Of the file's layout; a file of another one is begun anew."""
 
 _PAGE_BYTES = 16_384
@@ -29,10 +31,16 @@ _LOOK_BYTES = 32 * 2**20
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS vector (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)",
-    # What was paid for and is in no ledger yet.
-    "CREATE TABLE IF NOT EXISTS owed (key BLOB PRIMARY KEY, tokens INTEGER NOT NULL, cost_usd REAL NOT NULL)"
-    " WITHOUT ROWID",
+    # What was paid for and is in no ledger yet, and by which process.
+    "CREATE TABLE IF NOT EXISTS owed (key BLOB, owner TEXT, tokens INTEGER NOT NULL, cost_usd REAL NOT NULL,"
+    " PRIMARY KEY (key, owner)) WITHOUT ROWID",
     f"PRAGMA user_version = {VERSION}",
+)
+
+
+_OWE = (
+    "INSERT INTO owed (key, owner, tokens, cost_usd) VALUES (?, ?, ?, ?) ON CONFLICT (key, owner)"
+    " DO UPDATE SET tokens = tokens + excluded.tokens, cost_usd = cost_usd + excluded.cost_usd"
 )
 
 
@@ -48,6 +56,10 @@ class Kept:
     def owed(self) -> bool:
         """Whether something was paid that is in no ledger yet."""
         return bool(self.tokens or self.cost_usd)
+
+    def and_owed(self, tokens: int, cost_usd: float) -> Kept:
+        """The same with so much more owed."""
+        return Kept(self.vector, self.tokens + tokens, self.cost_usd + cost_usd)
 
 
 def keys_of(space: Space, destination: str, kind: Kind, texts: Sequence[str]) -> list[bytes]:
@@ -80,69 +92,102 @@ def open_cache(path: Path, *, limit_bytes: int, say: Callable[[str], None]) -> C
 class Cache:
     """A SQLite file that several threads and processes share.
 
-    What is not committed yet stays; of the rest the oldest go when the file reaches its bound. A SIGKILL
-    loses nothing that ``keep`` returned for. A failing disk ends the keeping, never the work.
+    What is owed stays; of the rest the oldest go when the file reaches its bound. A SIGKILL loses nothing that
+    ``keep`` returned for. A failing disk ends the keeping, never the work.
     """
 
     def __init__(self, path: Path, *, limit_bytes: int, say: Callable[[str], None] = lambda line: None) -> None:
         self._limit_bytes = limit_bytes
         self._say = say
         self._guard = threading.Lock()
-        self._written_bytes = 0
+        # What earlier processes wrote is looked at first.
+        self._written_bytes = limit_bytes
         self._broken = False
         self._connection = _opened(path)
+        try:
+            self._owner = Owner(path)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
-        """Those of the keys that are kept."""
+        """Those of the keys that are kept; what another living process paid is for that one to tell."""
         found: dict[bytes, Kept] = {}
-        with self._working():
-            for part in _parts(keys):
-                marks = ",".join("?" * len(part))
-                rows = self._connection.execute(
-                    "SELECT v.key, v.vector, coalesce(o.tokens, 0), coalesce(o.cost_usd, 0)"
-                    " FROM vector AS v LEFT JOIN owed AS o USING (key)"
-                    f" WHERE v.key IN ({marks})",
-                    part,
-                )
-                found |= {key: Kept(np.frombuffer(vector, dtype="<f4"), *owed) for key, vector, *owed in rows}
+        self._do(lambda: self._look(keys, found))
         return found
 
     def keep(self, kept: Mapping[bytes, Kept]) -> None:
         """Keeps vectors; when this returns they outlive the process."""
-        with self._working(), self._transaction() as run:
-            run.executemany(
-                "INSERT INTO vector (key, vector) VALUES (?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET vector = excluded.vector",
-                [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()],
-            )
-            run.executemany(
-                "INSERT INTO owed (key, tokens, cost_usd) VALUES (?, ?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET tokens = excluded.tokens, cost_usd = excluded.cost_usd",
-                [(key, each.tokens, each.cost_usd) for key, each in kept.items()],
-            )
-            self._written_bytes += sum(each.vector.nbytes for each in kept.values())
-            if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):
-                self._written_bytes = 0
-                self._make_room(run)
+
+        def write() -> None:
+            with self._transaction() as run:
+                run.executemany(
+                    "INSERT INTO vector (key, vector) VALUES (?, ?)"
+                    " ON CONFLICT (key) DO UPDATE SET vector = excluded.vector",
+                    [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()],
+                )
+                # What cost nothing is owed to nobody, and may go.
+                run.executemany(
+                    _OWE,
+                    [(key, self._owner.name, each.tokens, each.cost_usd) for key, each in kept.items() if each.owed],
+                )
+                self._written_bytes += sum(each.vector.nbytes for each in kept.values())
+                if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):
+                    self._written_bytes = 0
+                    self._make_room(run)
+
+        self._do(write)
 
     def settle(self, keys: Iterable[bytes]) -> None:
-        """Notes that vectors are where they belong, and their price is in a ledger."""
-        with self._working(), self._transaction() as run:
-            run.executemany("DELETE FROM owed WHERE key = ?", [(key,) for key in keys])
+        """Notes that the price of vectors is in a ledger."""
+
+        def delete() -> None:
+            with self._transaction() as run:
+                run.executemany(
+                    "DELETE FROM owed WHERE key = ? AND owner = ?", [(key, self._owner.name) for key in keys]
+                )
+
+        self._do(delete)
 
     def close(self) -> None:
         """Closes the file; safe to call again."""
         with self._guard:
+            self._broken = True
             self._connection.close()
+            self._owner.close()
+
+    def _look(self, keys: Sequence[bytes], found: dict[bytes, Kept]) -> None:
+        orphans: list[tuple[bytes, str, int, float]] = []
+        alive: dict[str, bool] = {}
+        for part in _parts(keys):
+            for key, vector, *owed in self._connection.execute(_finding(len(part)), part):
+                owner, tokens, cost_usd = owed
+                found.setdefault(key, Kept(np.frombuffer(vector, dtype="<f4")))
+                if owner == self._owner.name:
+                    found[key] = found[key].and_owed(tokens, cost_usd)
+                elif owner is not None:
+                    if owner not in alive:
+                        alive[owner] = self._owner.alive(owner)
+                    if not alive[owner]:
+                        orphans.append((key, owner, tokens, cost_usd))
+        if orphans:
+            with self._transaction() as run:
+                for key, owner, tokens, cost_usd in orphans:
+                    # Of two processes that find it one is quicker.
+                    if run.execute("DELETE FROM owed WHERE key = ? AND owner = ?", (key, owner)).rowcount:
+                        run.execute(_OWE, (key, self._owner.name, tokens, cost_usd))
+                        found[key] = found[key].and_owed(tokens, cost_usd)
 
     def _make_room(self, run: sqlite3.Connection) -> None:
-        pages, free = (run.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
-        used_bytes = (pages - free) * _PAGE_BYTES
+        pages, free, size = (
+            run.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        used_bytes = (pages - free) * size
         if used_bytes <= self._limit_bytes:
             return
         count = run.execute("SELECT count(*) FROM vector").fetchone()[0]
         # A quarter below the bound, so that room is not made at every look.
-        surplus = int(count * (1 - 0.75 * self._limit_bytes / used_bytes))
+        surplus = math.ceil(count * (1 - 0.75 * self._limit_bytes / used_bytes))
         run.execute(
             "DELETE FROM vector WHERE id IN (SELECT v.id FROM vector AS v WHERE NOT EXISTS"
             " (SELECT 1 FROM owed AS o WHERE o.key = v.key) ORDER BY v.id LIMIT ?)",
@@ -154,22 +199,30 @@ class Cache:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
+            self._connection.execute("COMMIT")
         except BaseException:
+            # A commit that failed would go on keeping every other process out.
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
-    @contextmanager
-    def _working(self) -> Iterator[None]:
+    def _do(self, work: Callable[[], None]) -> None:
         with self._guard:
             if self._broken:
                 return
             try:
-                yield
+                work()
             except sqlite3.Error as error:
                 self._broken = True
                 self._say(f"Vectors are no longer kept on this machine: {error}.")
+
+
+def _finding(n: int) -> str:
+    # A row for each process that paid for it, or one without an owner.
+    return (
+        "SELECT v.key, v.vector, o.owner, o.tokens, o.cost_usd FROM vector AS v LEFT JOIN owed AS o USING (key)"
+        f" WHERE v.key IN ({','.join('?' * n)})"
+    )
 
 
 def _opened(path: Path) -> sqlite3.Connection:

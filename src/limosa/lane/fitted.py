@@ -18,8 +18,11 @@ from limosa.ports.embedder import Embedder
 
 __all__ = ["Fitted"]
 
-_TIGHTER = (1.0, 0.7, 0.5, 0.3)
-"""Where only a ratio counts the tokens and the provider still says too long: four tries at a shorter text."""
+_TIGHTER = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
+"""Where only a ratio counts the tokens and the provider still says too long: tries at a shorter text.
+
+A script of one byte a token is counted four times too short by the ratio of English; what is refused costs nothing.
+"""
 
 _ROOM = 0.9
 """Part of a request's tokens that is filled where they are estimated."""
@@ -83,7 +86,12 @@ class Fitted(Around):
 
     def _tightened(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """The provider counts more tokens than the ratio does."""
+        sent = self.parts(texts)
         for tightness in _TIGHTER[:-1]:
+            parts = [piece.text for piece in self._cut(texts, tightness).parts]
+            if parts == sent:
+                continue
+            sent = parts
             try:
                 return self._embed(texts, kind, tightness=tightness)
             except TooLong:
@@ -95,9 +103,14 @@ class Fitted(Around):
         if not texts:
             return self._inner.embed(texts, kind)
         cut = self._cut(texts, tightness)
-        answers = [
-            (part, self._inner.embed([piece.text for piece in part], kind)) for part in self._requests(cut.parts)
-        ]
+        answers: list[tuple[list[_Piece], Embedded]] = []
+        try:
+            for part in self._requests(cut.parts):
+                answers.append((part, self._inner.embed([piece.text for piece in part], kind)))
+        except BaseException:
+            # Dropped before anybody asks again: their price is told with the answer that is kept.
+            answers.clear()
+            raise
         return self._joined(len(texts), answers, cut)
 
     def parts(self, texts: Sequence[str]) -> list[str]:
@@ -111,19 +124,24 @@ class Fitted(Around):
             if tightness is None and not self.over(counts[i]):
                 cut.parts.append(_Piece(i, text, counts[i]))
             elif self.space.oversize in {"truncate", "pool"}:
-                cut.parts.extend(self._fit(i, text, self._most(tightness or 1.0)))
+                most = self._most(1.0) if tightness is None else self._most(tightness, counts[i])
+                cut.parts.extend(self._fit(i, text, most))
                 cut.marks[i] = "pooled" if self.space.oversize == "pool" else "truncated"
             else:
                 cut.refused[i] = self._too_long(counts[i])
         return cut
 
-    def _most(self, tightness: float) -> int:
-        assert self.limits.tokens is not None  # noqa: S101 - without a limit nothing is too long
-        return max(1, int(self.limits.tokens / (1 + self.counter.error) * tightness))
+    def _most(self, tightness: float, tokens: int | None = None) -> int:
+        """Tokens of the longest part; of a text that is too long although it counts as fewer, part of those."""
+        if self.limits.tokens is None:
+            return max(1, int((tokens or 1) * tightness))
+        most = self.limits.tokens / (1 + self.counter.error)
+        return max(1, int((most if tokens is None else min(most, tokens)) * tightness))
 
     def _fit(self, owner: int, text: str, most: int) -> Iterator[_Piece]:
         if self.space.oversize == "truncate":
-            parts = [beginning(text, most, self.count)]
+            # A beginning of nothing but white space is no text.
+            parts = [beginning(text.lstrip(), most, self.count)]
         else:
             parts = [part for part in pieces(text, most, self.count) if part.strip()]
         for part, tokens in zip(parts, self.count(parts), strict=True):

@@ -51,11 +51,14 @@ class Purse:
             if stops and budget_usd is not None and about_usd:
                 self._require(about_usd, budget_usd)
             self._held_usd += about_usd
+        paid: list[float] = []
         try:
-            yield self.pay
+            yield paid.append
         finally:
+            # Together: in between another thread would find both, and stop before the budget is used up.
             with self._guard:
                 self._held_usd -= about_usd
+                self.paid_usd += sum(paid)
 
     def pay(self, cost_usd: float) -> None:
         """Notes what was paid."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -16,6 +19,26 @@ from limosa.model.vectors import faults, require_shape
 from limosa.ports.embedder import Embedder
 
 __all__ = ["Remembered"]
+
+
+@dataclass(eq=False)
+class _Bill:
+    """What one answer tells. One that is dropped uncommitted has told nothing: its keys are for another to tell."""
+
+    keys: set[bytes] = field(default_factory=set)
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(eq=False)
+class _Answer:
+    """What came for a batch until now."""
+
+    found: dict[bytes, Kept] = field(default_factory=dict)
+    refused: dict[bytes, RowRefused] = field(default_factory=dict)
+    bill: _Bill = field(default_factory=_Bill)
+    allowances: tuple[Allowance, ...] = ()
+    model: str = ""
 
 
 class Remembered(Around):
@@ -34,7 +57,10 @@ class Remembered(Around):
         self._recovered = recovered
         self._guard = threading.Lock()
         self._under_way: dict[bytes, Future[dict[bytes, Kept]]] = {}
-        self._told: set[bytes] = set()
+        # Looking up and telling are one thing, and so are settling and forgetting what was told.
+        self._books = threading.Lock()
+        self._told: WeakValueDictionary[bytes, _Bill] = WeakValueDictionary()
+        self._paid: set[bytes] = set()
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order; ``tokens`` are those that no ledger holds yet.
@@ -46,81 +72,114 @@ class Remembered(Around):
             return self._inner.embed(texts, kind)
         keys = self._keys(texts, kind)
         wanted = dict(zip(keys, texts, strict=True))
-        found = self._cache.find(list(wanted)) if self._cache is not None else {}
-        missing = {key: text for key, text in wanted.items() if key not in found}
-        asked: set[bytes] = set()
-        refused: dict[bytes, RowRefused] = {}
-        allowances: tuple[Allowance, ...] = ()
-        model = self.space.model
-        while missing:
-            mine, theirs = self._divide(missing)
-            if mine:
-                made, answer = self._ask({key: missing[key] for key in mine}, kind)
-                found |= made
-                asked |= made.keys()
-                refused |= {mine[i]: error for i, error in answer.refused.items()}
-                allowances, model = answer.allowances, answer.model
-            found |= _waited_for(theirs)
-            # What another thread failed to get is asked for here.
-            missing = {key: text for key, text in missing.items() if key not in found and key not in refused}
-        tokens, cost_usd = self._owed(found, asked)
+        answer = _Answer(model=self.space.model)
+        try:
+            self._complete(answer, wanted, kind)
+        except BaseException:
+            # Whoever handles it may ask again while this frame is still there.
+            self._drop(answer.bill)
+            raise
+        found, bill = answer.found, answer.bill
         nothing = np.zeros(self.space.dimensions, dtype=np.float32)
         return Embedded(
             np.stack([found[key].vector if key in found else nothing for key in keys]),
-            tokens,
-            model,
-            allowances,
-            refused={i: refused[key] for i, key in enumerate(keys) if key in refused},
-            cost_usd=cost_usd,
-            committed=lambda: self._settle(found),
+            bill.tokens,
+            answer.model,
+            answer.allowances,
+            refused={i: answer.refused[key] for i, key in enumerate(keys) if key in answer.refused},
+            cost_usd=bill.cost_usd,
+            committed=partial(self._settle, bill),
         )
 
     def _keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
         return keys_of(self.space, self.destination, kind, texts)
 
-    def _divide(self, missing: Mapping[bytes, str]) -> tuple[list[bytes], dict[bytes, Future[dict[bytes, Kept]]]]:
+    def _complete(self, answer: _Answer, wanted: Mapping[bytes, str], kind: Kind) -> None:
+        missing = dict(wanted)
+        while missing:
+            mine, theirs = self._divide(missing)
+            if mine:
+                self._answer(answer, mine, kind)
+            answer.found |= _waited_for(theirs)
+            # What another thread failed to get is asked for here.
+            missing = {
+                key: text for key, text in missing.items() if key not in answer.found and key not in answer.refused
+            }
+
+    def _divide(self, missing: Mapping[bytes, str]) -> tuple[dict[bytes, str], dict[bytes, Future[dict[bytes, Kept]]]]:
         """Which of them this thread asks for, and which another one is asking for already."""
         with self._guard:
             theirs = {key: self._under_way[key] for key in missing if key in self._under_way}
-            mine = [key for key in missing if key not in theirs]
+            mine = {key: text for key, text in missing.items() if key not in theirs}
             self._under_way.update(dict.fromkeys(mine, Future()))
         return mine, theirs
 
-    def _ask(self, texts: Mapping[bytes, str], kind: Kind) -> tuple[dict[bytes, Kept], Embedded]:
-        made: dict[bytes, Kept] = {}
+    def _answer(self, answer: _Answer, texts: Mapping[bytes, str], kind: Kind) -> None:
+        """Finds or asks for what this thread has taken upon itself; nobody else asks for it meanwhile."""
         try:
-            answer = self._inner.embed(list(texts.values()), kind)
-            vectors = require_shape(answer, n=len(texts), d=self.space.dimensions)
-            each, rest = divmod(answer.tokens or 0, len(texts))
-            usd = answer.cost_usd / len(texts)
-            made = {
-                key: Kept(vectors[i], each + (i < rest), usd) for i, key in enumerate(texts) if i not in answer.refused
-            }
-            if self._cache is not None:
-                bad = faults(vectors)
-                self._cache.keep({key: made[key] for i, key in enumerate(texts) if key in made and i not in bad})
+            answer.found |= self._kept(list(texts), answer.bill)
+            rest = {key: text for key, text in texts.items() if key not in answer.found}
+            if rest:
+                self._ask(answer, rest, kind)
         finally:
             with self._guard:
-                asked = {key: self._under_way.pop(key) for key in texts}
-            next(iter(asked.values())).set_result({key: Kept(kept.vector) for key, kept in made.items()})
-        return made, answer
+                under_way = {key: self._under_way.pop(key) for key in texts}
+            made = {key: Kept(answer.found[key].vector) for key in texts if key in answer.found}
+            next(iter(under_way.values())).set_result(made)
 
-    def _owed(self, found: Mapping[bytes, Kept], asked: set[bytes]) -> tuple[int, float]:
-        """Tokens and dollars that were paid and that no batch of this process has told yet."""
-        with self._guard:
-            untold = [key for key, kept in found.items() if kept.owed and key not in self._told]
-            self._told.update(untold)
-        earlier_usd = sum(found[key].cost_usd for key in untold if key not in asked)
+    def _kept(self, keys: Sequence[bytes], bill: _Bill) -> dict[bytes, Kept]:
+        if self._cache is None:
+            return {}
+        with self._books:
+            found = self._cache.find(keys)
+            untold = {key: kept for key, kept in found.items() if kept.owed and key not in self._told}
+            self._tell(bill, untold)
+            earlier_usd = sum(kept.cost_usd for key, kept in untold.items() if key not in self._paid)
+            self._paid |= untold.keys()
         if earlier_usd:
             self._recovered(earlier_usd)
-        return sum(found[key].tokens for key in untold), sum(found[key].cost_usd for key in untold)
+        return found
 
-    def _settle(self, found: Mapping[bytes, Kept]) -> None:
-        owed = [key for key, kept in found.items() if kept.owed]
-        if self._cache is not None and owed:
-            self._cache.settle(owed)
-        with self._guard:
-            self._told.difference_update(owed)
+    def _ask(self, answer: _Answer, texts: Mapping[bytes, str], kind: Kind) -> None:
+        came = self._inner.embed(list(texts.values()), kind)
+        vectors = require_shape(came, n=len(texts), d=self.space.dimensions)
+        keys = [key for i, key in enumerate(texts) if i not in came.refused]
+        # What was refused among them had its part of the price too.
+        each, rest = divmod(came.tokens or 0, len(keys) or 1)
+        usd = came.cost_usd / (len(keys) or 1)
+        at = {key: i for i, key in enumerate(texts)}
+        made = {key: Kept(vectors[at[key]], each + (n < rest), usd) for n, key in enumerate(keys)}
+        with self._books:
+            self._tell(answer.bill, made)
+            if not made:
+                answer.bill.tokens += came.tokens or 0
+                answer.bill.cost_usd += came.cost_usd
+            if self._cache is not None:
+                bad = faults(vectors)
+                good = {key: kept for key, kept in made.items() if at[key] not in bad}
+                self._paid |= good.keys()
+                self._cache.keep(good)
+        answer.found |= made
+        answer.refused |= {key: came.refused[i] for key, i in at.items() if i in came.refused}
+        answer.allowances, answer.model = came.allowances, came.model
+
+    def _tell(self, bill: _Bill, kept: Mapping[bytes, Kept]) -> None:
+        bill.keys.update(kept)
+        bill.tokens += sum(each.tokens for each in kept.values())
+        bill.cost_usd += sum(each.cost_usd for each in kept.values())
+        self._told.update(dict.fromkeys(kept, bill))
+
+    def _drop(self, bill: _Bill) -> None:
+        with self._books:
+            for key in [key for key in bill.keys if self._told.get(key) is bill]:
+                del self._told[key]
+
+    def _settle(self, bill: _Bill) -> None:
+        with self._books:
+            if self._cache is not None and bill.keys:
+                self._cache.settle(bill.keys)
+            self._paid -= bill.keys
+        self._drop(bill)
 
 
 def _waited_for(theirs: Mapping[bytes, Future[dict[bytes, Kept]]]) -> dict[bytes, Kept]:

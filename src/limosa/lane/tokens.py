@@ -16,6 +16,9 @@ _BYTES_PER_TOKEN = 4.0
 _UNKNOWN = 0.5
 """Relative error before the first answers: texts of other languages and of code lie within it."""
 
+_LEAST_ERROR = 0.1
+"""Texts that were alike say nothing of the next one, and an error of 0 is a tokenizer's."""
+
 _LEAST = 8
 """Answers from which on their spread says something."""
 
@@ -35,7 +38,8 @@ class Counter:
     @property
     def bytes_per_token(self) -> float:
         """What the provider's answers came to until now."""
-        return self._bytes / self._tokens if self._tokens else _BYTES_PER_TOKEN
+        with self._guard:
+            return self._ratio()
 
     @property
     def error(self) -> float:
@@ -44,7 +48,11 @@ class Counter:
             return 0.0
         if self._answers < _LEAST:
             return _UNKNOWN
-        return 2 * math.sqrt(self._squares / self._answers)
+        with self._guard:
+            return max(_LEAST_ERROR, 2 * math.sqrt(self._squares / (self._answers - 1)))
+
+    def _ratio(self) -> float:
+        return self._bytes / self._tokens if self._tokens else _BYTES_PER_TOKEN
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, at least 1."""
@@ -61,7 +69,7 @@ class Counter:
         size = sum(len(text.encode(errors="replace")) for text in texts)
         with self._guard:
             # The mean of n texts varies by 1/sqrt(n) of what one text does.
-            off = (size / tokens) / self.bytes_per_token - 1 if self._tokens else 0.0
+            off = (size / tokens) / self._ratio() - 1 if self._tokens else 0.0
             self._squares += len(texts) * off * off
             self._answers += 1
             self._bytes += size

@@ -75,7 +75,7 @@ class Embedded:
         marks: positions of texts that were not embedded as they are, with what was done: ``truncated``, ``pooled``.
         refused: positions of texts that cannot be embedded, with the reason; their vectors mean nothing.
         cost_usd: what is to be written down for them, at the price of the way they came.
-        committed: to be called when the vectors are where they belong; until then they are kept.
+        committed: to be called when what they cost is in a ledger; until then they are kept, and owed.
     """
 
     vectors: Vectors

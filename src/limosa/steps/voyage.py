@@ -30,6 +30,7 @@ class Voyage:
 
     Attributes:
         embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
+        asking: opens it past what is kept on this machine, for proofs.
         say: is told what happens, one line for a person; at times by another thread.
         meter: what this process has done; a fresh one for each run.
         stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
@@ -42,6 +43,7 @@ class Voyage:
     records: Records
     reports: Reports
     embedder: Callable[[str], Embedder]
+    asking: Callable[[str], Embedder]
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
