@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
+from limosa.model.wish import Settings
 from limosa.plan.build import build_plan
 from limosa.plan.scripts import write_scripts
 from limosa.ports.embedder import Embedder
@@ -53,7 +55,7 @@ class App:
 
     def __init__(self, migration: Migration, *, say: Callable[[str], None] = lambda line: None) -> None:
         self.migration = migration
-        self.meter = Meter()
+        self.meter = Meter(provider_waits=self._waits)
         self._say = say
         self._embedders: dict[str, Embedder] = {}
         self._fitted: dict[str, Fitted] = {}
@@ -62,7 +64,9 @@ class App:
             ledger_usd=self._spent_usd,
             committed_usd=lambda: self.meter.read().cost_usd,
         )
-        self._lane = Lane(purse, cache_bytes=migration.backfill.cache_mb * 2**20, say=say)
+        self._stop = threading.Event()
+        self._lane = Lane(purse, stop=self._stop, cache_bytes=migration.backfill.cache_mb * 2**20, say=say)
+        self._limit({})
 
     def plan(self, *, sql: Path | None = None, rehearse: bool = False) -> Plan:
         """What would be done, or, once it has begun, what was locked then; changes nothing.
@@ -173,8 +177,10 @@ class App:
             reports=Reports(store.begin, self.migration.id),
             embedder=self._embedder,
             asking=lambda side: self._lane.asking(self._bare(side)),
+            limit=self._limit,
             say=self._say,
             meter=self.meter,
+            stop=self._stop,
         )
 
     def use_embedder(self, side: str, embedder: Embedder) -> None:
@@ -195,6 +201,14 @@ class App:
             end = self.migration.source if side == "source" else self.migration.target
             self._embedders[side] = find(end.space, end.endpoint)
         return self._embedders[side]
+
+    def _waits(self) -> str:
+        return self._lane.waiting()
+
+    def _limit(self, settings: Settings) -> None:
+        """What people set goes before what the file says."""
+        own = self.migration.backfill.pace
+        self._lane.limit({**own, **settings})
 
     def _spent_usd(self) -> float:
         return self.voyage.reports.spent_usd()

@@ -77,7 +77,10 @@ class Unanswered(Transient):
     Attributes:
         retry_after_s: how long the provider asks to wait; None where it does not say.
         limited: it asks for fewer requests or tokens a minute (429), and is not ill.
+        alone: it answered others meanwhile, and this one not even when it was asked again.
     """
+
+    alone = False
 
     def __init__(
         self, what: str, *, needed: str = "", do: str = "", retry_after_s: float | None = None, limited: bool = False

@@ -93,7 +93,7 @@ def _answers(embedder: Embedder, places: list[int], rows: Sequence[Row], kind: K
 
 def _may_be_one_text(error: Exception) -> bool:
     """A provider that fails on these texts while it answers others may fail on one of them."""
-    return not isinstance(error, Unanswered) or bool(getattr(error, "alone", False))
+    return not isinstance(error, Unanswered) or error.alone
 
 
 def _kept(embedder: Embedder, places: list[int], texts: list[str], found: tuple[Embedded, Vectors]) -> Iterator[Answer]:

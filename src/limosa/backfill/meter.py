@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 __all__ = ["Meter", "Reading"]
@@ -35,10 +36,15 @@ class Reading:
 
 @dataclass(slots=True)
 class Meter:
-    """Adds up outcomes from several threads."""
+    """Adds up outcomes from several threads.
+
+    Attributes:
+        waiting: why no batch is begun; provider_waits: asked for where that is empty.
+    """
 
     started_s: float = field(default_factory=time.monotonic)
     waiting: str = ""
+    provider_waits: Callable[[], str] = lambda: ""
     _counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("done", "skipped", "dead", "moved", "tokens"), 0)
     )
@@ -59,5 +65,5 @@ class Meter:
                 **self._counts,
                 cost_usd=self._cost_usd,
                 elapsed_s=time.monotonic() - self.started_s,
-                waiting=self.waiting,
+                waiting=self.waiting or self.provider_waits(),
             )

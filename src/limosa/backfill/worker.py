@@ -87,8 +87,6 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
             settle_batch(bench, claim, ends, haul)
     else:
         _fill_ahead(bench, claim, ends, hauls, bench.pool)
-    if bench.full:
-        bench.stop.set()
 
 
 def _fill_ahead(bench: Bench, claim: Claim, ends: Ends, hauls: Iterator[Haul], pool: Executor) -> None:
@@ -97,8 +95,7 @@ def _fill_ahead(bench: Bench, claim: Claim, ends: Ends, hauls: Iterator[Haul], p
         lambda haul: bench.judge(haul.rows),
         pool,
         ahead=bench.ahead,
-        # Where the run's limit ends it, every row that was read is one that was asked for.
-        halted=lambda: bench.stop.is_set() and not bench.full,
+        halted=bench.stop.is_set,
         held=lambda: bool(bench.brakes.reason),
     )
     with closing(judged):

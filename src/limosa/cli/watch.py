@@ -93,7 +93,7 @@ class Watch:
             phase=phase,
             cost_usd=tally.cost_usd,
             changes=tally.changes,
-            waiting=self.app.voyage.meter.waiting,
+            waiting=self.app.voyage.meter.read().waiting,
             filled=filled,
             database_bytes=tally.database_bytes,
             cpu_share=_slope(self._used, time.process_time()),

@@ -30,6 +30,8 @@ def build(file: File) -> Migration:
             budget_usd=backfill.budget_usd,
             max_pending=backfill.max_pending,
             cache_mb=backfill.cache_mb,
+            requests_per_minute=backfill.requests_per_minute,
+            tokens_per_minute=backfill.tokens_per_minute,
             limits=Limits(
                 max_lag_s=backfill.max_lag_s, max_lock_waits=backfill.max_lock_waits, wait_while=backfill.wait_while
             ),

@@ -158,6 +158,12 @@ class BackfillSection(Section):
     oversize: Annotated[
         str, AfterValidator(values.oversize), Field(description='"refuse", "truncate", "pool" or "skip"')
     ] = "refuse"
+    requests_per_minute: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False, description="a number of requests above 0")
+    ] = None
+    tokens_per_minute: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False, description="a number of tokens above 0")
+    ] = None
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"

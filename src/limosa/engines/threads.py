@@ -48,12 +48,14 @@ class Crew:
         work: fills one chunk.
         follow: settles the changes that wait now and says how many.
         stop: set from outside, or by the first error, ends every thread after its batch.
+        over: no further chunk is wanted.
     """
 
     claims: Claims
     work: Callable[[Claim], None]
     follow: Callable[[Claim], int]
     stop: threading.Event
+    over: Callable[[], bool] = lambda: False
     _errors: list[BaseException] = field(default_factory=list)
     _idle: threading.Event = field(default_factory=threading.Event)
 
@@ -93,7 +95,7 @@ class Crew:
         return thread
 
     def _fill(self) -> None:
-        while not self.stop.is_set():
+        while not (self.stop.is_set() or self.over()):
             claim = self.claims.claim()
             if claim is None:
                 return

@@ -1,17 +1,27 @@
-"""The way of one process to its providers: each embedder is fitted, remembered and paid for, in this order."""
+"""The way of one process to its providers: each embedder is fitted, remembered, paid for and paced, in this order."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from limosa.lane.cache import Cache, default_path, keys_of, open_cache
 from limosa.lane.fitted import Fitted
+from limosa.lane.gate import Gate
+from limosa.lane.paced import Paced
 from limosa.lane.purse import Paying, Purse
 from limosa.lane.remembered import Remembered
 from limosa.lane.tokens import Counter
+from limosa.model.wish import Settings
 from limosa.ports.embedder import HERE, Embedder
 
 __all__ = ["Lane"]
+
+WORK_PATIENCE_S = 3600.0
+"""How long a run waits for a provider that answers nothing: most outages are over sooner, and a night is not lost."""
+
+PATIENCE_S = 20.0
+"""How long a person waits at a terminal."""
 
 
 class Lane:
@@ -19,12 +29,16 @@ class Lane:
 
     Args:
         purse: pays.
+        stop: ends all waiting for a provider.
         cache_bytes: bound of the vectors that are kept on this machine; 0 keeps none.
         say: is told what happens, one line for a person.
     """
 
-    def __init__(self, purse: Purse, *, cache_bytes: int, say: Callable[[str], None]) -> None:
+    def __init__(self, purse: Purse, *, stop: threading.Event, cache_bytes: int, say: Callable[[str], None]) -> None:
         self.purse = purse
+        self._stop = stop
+        self._gates: dict[str, Gate] = {}
+        self._limits: Settings = {}
         self._cache_bytes = cache_bytes
         self._say = say
         self._cache: Cache | None = None
@@ -36,13 +50,35 @@ class Lane:
             stops: the budget ends it; on the way back nothing does.
         """
         counter = Counter(embedder)
-        paying = Paying(embedder, counter, self.purse, stops=stops)
+        paced = self._paced(embedder, counter, WORK_PATIENCE_S)
+        paying = Paying(paced, counter, self.purse, stops=stops)
         return Fitted(Remembered(paying, self._kept_for(embedder), recovered=self.purse.pay), counter)
 
     def asking(self, embedder: Embedder) -> Fitted:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""
         counter = Counter(embedder)
-        return Fitted(Paying(embedder, counter, self.purse, stops=False), counter)
+        paced = self._paced(embedder, counter, PATIENCE_S)
+        return Fitted(Paying(paced, counter, self.purse, stops=False), counter)
+
+    def limit(self, settings: Settings) -> None:
+        """Sets what people want of the requests at most, for all providers."""
+        self._limits = settings
+        for gate in self._gates.values():
+            _limit(gate, settings)
+
+    def waiting(self) -> str:
+        """Why no request goes out now; empty where some do."""
+        return next((said for gate in self._gates.values() if (said := gate.read().waiting)), "")
+
+    def _paced(self, embedder: Embedder, counter: Counter, patience_s: float) -> Embedder:
+        if embedder.destination == HERE:
+            return embedder
+        gate = self._gates.get(embedder.destination)
+        if gate is None:
+            gate = Gate(embedder.destination, most=embedder.limits.concurrency, stop=self._stop)
+            _limit(gate, self._limits)
+            self._gates[embedder.destination] = gate
+        return Paced(embedder, counter, gate, patience_s=patience_s)
 
     def known(self, embedder: Embedder, texts: Sequence[str]) -> int:
         """How many of the texts have a vector that is kept on this machine."""
@@ -64,3 +100,16 @@ class Lane:
         if self._cache is None:
             self._cache = open_cache(default_path(), limit_bytes=self._cache_bytes, say=self._say)
         return self._cache
+
+
+def _limit(gate: Gate, settings: Settings) -> None:
+    def wanted(name: str) -> float | None:
+        value = settings.get(name)
+        return None if value is None else float(value)
+
+    in_flight = wanted("requests_in_flight")
+    gate.limit(
+        requests_in_flight=None if in_flight is None else int(in_flight),
+        requests_per_minute=wanted("requests_per_minute"),
+        tokens_per_minute=wanted("tokens_per_minute"),
+    )

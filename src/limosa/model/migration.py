@@ -71,6 +71,7 @@ class Backfill:
     Attributes:
         batch_rows: rows in one request to the provider and in one write transaction.
         budget_usd: hard stop for money; None for no limit.
+        requests_per_minute, tokens_per_minute: most that goes to a provider; None for what it allows.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
         max_pending: changes that may be outstanding when cutover switches after its last try.
         limits: the strain at which a run waits.
@@ -81,8 +82,16 @@ class Backfill:
     budget_usd: float | None = None
     max_pending: int = 100
     cache_mb: int = 4096
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     limits: Limits = field(default_factory=Limits)
     pause_file: str | None = None
+
+    @property
+    def pace(self) -> dict[str, float]:
+        """The limits of the file by name; without those that it does not name."""
+        named = {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

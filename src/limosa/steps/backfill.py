@@ -120,12 +120,16 @@ def _fill(voyage: Voyage, limit: int | None, pool: Executor) -> bool:
     ledger = voyage.ledger()
     bench = bench_for(voyage, ledger, limit=limit, pool=pool)
     while True:
-        crew = Crew(ledger, lambda claim: fill_chunk(bench, claim), lambda claim: drain(bench, claim), bench.stop)
+        crew = Crew(
+            ledger,
+            lambda claim: fill_chunk(bench, claim),
+            lambda claim: drain(bench, claim),
+            bench.stop,
+            over=lambda: bench.full,
+        )
         crew.run(bench.threads)
+        voyage.heed()
         if bench.full:
-            return False
-        if bench.stop.is_set():
-            voyage.heed()
             return False
         if not voyage.reports.tally().chunks_open:
             return True

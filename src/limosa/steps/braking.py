@@ -43,10 +43,12 @@ def braking(voyage: Voyage) -> Iterator[None]:
 
     def heard(settings: Settings) -> None:
         voyage.settings = settings
+        voyage.limit(settings)
         voyage.say("Set: " + (", ".join(f"{name} = {value}" for name, value in settings.items()) or "nothing"))
 
     # What was taken back between two runs of one process is told to nobody.
     voyage.settings = {}
+    voyage.limit({})
     brakes = voyage.brakes = Brakes(voyage.wishes.read, strains_of(voyage), changed=changed, settings=heard)
     try:
         with brakes:

@@ -31,6 +31,7 @@ class Voyage:
     Attributes:
         embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
         asking: opens it past what is kept on this machine, for proofs.
+        limit: hands what people set on to the way to the providers.
         say: is told what happens, one line for a person; at times by another thread.
         meter: what this process has done; a fresh one for each run.
         stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
@@ -44,6 +45,7 @@ class Voyage:
     reports: Reports
     embedder: Callable[[str], Embedder]
     asking: Callable[[str], Embedder]
+    limit: Callable[[Settings], None] = field(default=lambda settings: None)
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
