@@ -20,6 +20,8 @@ from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.embedded import Server, programs, start
 from limosa.stores.postgres.identity import choose_identity
 from limosa.stores.postgres.strain import Strain
+from tests.contract.plans import planned
+from tests.postgres.questions import job, make_questions
 
 LAG = Limits(max_lag_s=1.0)
 VERSION = int(os.environ.get("LIMOSA_TEST_PG", "18"))
@@ -126,6 +128,25 @@ def test_a_subscriber_that_takes_nothing_is_waited_for_and_one_that_is_away_is_n
         until(lambda: receivers(primary) == 0)
         write(primary)
         assert strain.look(LAG) == ""
+
+
+def test_a_role_that_may_not_see_replicas_is_told_so(primary: Server) -> None:
+    with psycopg.connect(primary.url(), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    make_questions(primary.url())
+    with psycopg.connect(primary.url(), autocommit=True) as connection, standby_of(primary):
+        connection.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+        connection.execute("GRANT ALL ON SCHEMA public TO plain")
+        connection.execute("GRANT ALL ON DATABASE postgres TO plain")
+        connection.execute("ALTER TABLE questions OWNER TO plain")
+        parts = urlsplit(primary.url())
+        url = parts._replace(netloc=f"plain:plain@{parts.hostname}:{parts.port}").geturl()
+        until(lambda: receivers(primary) == 1)
+        told = {check.name: check for check in planned(job(url)).checks}
+        assert "1 standbys are behind: max_lag_s does not heed them" in told["lag"].said
+        assert told["lag"].do == 'GRANT pg_monitor TO "plain";'
+        connection.execute("GRANT pg_monitor TO plain")
+        assert "lag" not in {check.name for check in planned(job(url)).checks}
 
 
 @contextmanager

@@ -19,6 +19,10 @@ HEED_S = 0.2
 """How often a worker that waits looks whether the run is to end."""
 
 
+LEAVE_S = 5.0
+"""How long the last look is waited for."""
+
+
 class Brakes:
     """Looks once a second, in a thread of its own, whether there is a reason to wait; shared by all workers.
 
@@ -91,7 +95,8 @@ class Brakes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
+        # A look at a server that hangs must not hold the end of the run up.
+        self._thread.join(LEAVE_S)
 
     def _strained(self) -> str:
         return next((said for strain in self._strains if (said := strain())), "")

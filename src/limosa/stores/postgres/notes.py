@@ -5,6 +5,7 @@ from __future__ import annotations
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
 from limosa.stores.postgres.catalogue import Table
+from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.sizes import WAL_FACTOR, ann_indexes, build_memory_bytes, vector_bytes
 from limosa.stores.postgres.surroundings import Room, Surroundings
@@ -76,7 +77,11 @@ def notes(
     table: Table, scope: Scope, migration: Migration, around: Surroundings, counts: dict[str, int]
 ) -> list[Check]:
     """Notes about table, layout, index and server."""
-    found = _replication(scope, around.room, counts) + _old_index(table, scope, counts)
+    found = (
+        _replication(scope, around.room, counts)
+        + _hidden(table, migration, around.room)
+        + _old_index(table, scope, counts)
+    )
     if scope.shape == "fill":
         if migration.index is not None:
             said = "[target.index] is not used: the space stays, and so does the index that stands."
@@ -98,6 +103,21 @@ def _replication(scope: Scope, room: Room, counts: dict[str, int]) -> list[Check
         said += f" max_slot_wal_keep_size is {room.max_slot_wal_keep_bytes / 2**20:,.0f} MB: a slot that lags is lost."
         do = "Raise max_slot_wal_keep_size, or run with --limit and let them catch up."
     return [Check(name="replication", verdict="note", said=said, do=do)]
+
+
+def _hidden(table: Table, migration: Migration, room: Room) -> list[Check]:
+    """A brake that sees nothing must not be relied on."""
+    if not room.hidden or migration.backfill.limits.max_lag_s is None:
+        return []
+    return [
+        Check(
+            name="lag",
+            verdict="note",
+            said=f"{table.server.user} may not see how far {room.hidden} standbys are behind:"
+            " max_lag_s does not heed them.",
+            do=f"GRANT pg_monitor TO {quoted(table.server.user)};",
+        )
+    ]
 
 
 def _old_index(table: Table, scope: Scope, counts: dict[str, int]) -> list[Check]:

@@ -82,10 +82,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Replication and memory: slots and standbys, and the server's settings in bytes (-1: no limit)."""
+    """Replication and memory: slots and standbys, and the server's settings in bytes (-1: no limit).
+
+    Attributes:
+        hidden: standbys of which this role may not see how far they are.
+    """
 
     slots: int
     standbys: int
+    hidden: int
     max_slot_wal_keep_bytes: int
     maintenance_work_bytes: int
     effective_cache_bytes: int
@@ -159,6 +164,7 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> 
                     (
                         "slots",
                         "standbys",
+                        "hidden",
                         "max_slot_wal_keep_bytes",
                         "maintenance_work_bytes",
                         "effective_cache_bytes",

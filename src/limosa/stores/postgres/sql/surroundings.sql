@@ -71,6 +71,7 @@ WHERE t.typname = 'vector' AND n.nspname = %(schema)s;
 
 -- name: replication
 SELECT (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_stat_replication),
+    (SELECT count(*) FROM pg_stat_replication WHERE state IS NULL),
     pg_size_bytes(current_setting('max_slot_wal_keep_size')), pg_size_bytes(current_setting('maintenance_work_mem')),
     pg_size_bytes(current_setting('effective_cache_size'));
 
