@@ -79,6 +79,7 @@ class App:
             self.migration,
             self.voyage.store.inspect(),
             embedder=lambda side: self._lane.asking(self._bare(side)),
+            known=lambda texts: self._lane.known(self._bare("target"), texts),
             locked=begun.operations if begun is not None else (),
         )
         if rehearse and self.migration.split is not None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from limosa.lane.cache import Cache, Kept, default_path, key_of, open_cache
+from limosa.lane.cache import Cache, Kept, default_path, keys_of, open_cache
 from limosa.model.batch import Kind, Vectors
 from limosa.model.space import Space
 
@@ -27,7 +27,7 @@ def vector(seed: int, d: int = 64) -> Vectors:
 
 
 def key(number: int) -> bytes:
-    return key_of(SPACE, "host", "document", f"text {number}")
+    return keys_of(SPACE, "host", "document", [f"text {number}"])[0]
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def test_a_key_tells_everything_that_decides_a_vector_apart() -> None:
         (SPACE, "host", "document", "\udfff"),
         (SPACE, "host", "document", "?"),
     ]
-    keys = [key_of(*each) for each in parts]
+    keys = [keys_of(*each[:3], [each[3]])[0] for each in parts]
     assert len(set(keys)) == len(keys)
-    assert [key_of(*each) for each in parts] == keys
+    assert [keys_of(*each[:3], [each[3]])[0] for each in parts] == keys
 
 
 def test_it_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from limosa.embedders.onnx import OnnxEmbedder, open_embedder
-from limosa.errors import Refused, RowRefused
+from limosa.errors import Refused, RowRefused, TooLong
 from limosa.model.space import Endpoint, Space
 
 
@@ -48,11 +48,6 @@ def test_other_pooling_than_the_mean_is_refused(tmp_path: Path) -> None:
         _open(tmp_path)
 
 
-def test_pooling_texts_is_not_offered(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="oversize = 'pool'"):
-        _open(tmp_path, oversize="pool")
-
-
 @pytest.fixture(scope="module")
 def minilm(shared_data: Path) -> Path:
     folder = shared_data / "models" / "minilm-l6-v2-int8"
@@ -88,17 +83,16 @@ class TestMiniLM:
         with pytest.raises(RowRefused, match="257 tokens; the model takes 256"):
             embedder.embed(["fine", "word " * 255], "document")
 
-    def test_long_texts_are_skipped_where_the_space_says_so(self, minilm: Path) -> None:
-        with pytest.raises(RowRefused) as caught:
+    def test_long_texts_are_told_from_others_that_are_refused(self, minilm: Path) -> None:
+        with pytest.raises(TooLong):
             _open(minilm, oversize="skip").embed(["word " * 300], "document")
-        assert caught.value.what.startswith("skipped: ")
 
-    def test_long_texts_are_cut_where_the_space_says_so(self, minilm: Path) -> None:
-        embedder = _open(minilm, oversize="truncate")
-        long = embedder.embed(["word " * 1000], "document")
-        exact = embedder.embed(["word " * 254], "document")
-        assert long.tokens == 256
-        np.testing.assert_array_equal(long.vectors, exact.vectors)
+    @pytest.mark.parametrize("oversize", ["truncate", "pool"])
+    def test_long_texts_are_never_cut_here(self, minilm: Path, oversize: str) -> None:
+        embedder = _open(minilm, oversize=oversize)
+        assert embedder.count(["word " * 1000]) == [1002]
+        with pytest.raises(RowRefused, match="1002 tokens"):
+            embedder.embed(["word " * 1000], "document")
 
     def test_the_folder_may_name_another_limit(self, minilm: Path, tmp_path: Path) -> None:
         (tmp_path / "model").mkdir()

@@ -22,11 +22,17 @@ def in_order(
     handed on: it is paid for.
 
     Raises:
-        Exception: what ``judge`` raises for a batch, after all before it were handed on.
+        Exception: what ``judge`` raises for a batch, or ``batches``, after all before it were handed on.
     """
     waiting: deque[tuple[T, Future[V]]] = deque()
+    unread: Exception
     try:
-        for batch in batches:
+        while True:
+            try:
+                batch = next(batches)
+            except Exception as error:
+                unread = error
+                break
             waiting.append((batch, pool.submit(judge, batch)))
             while len(waiting) >= ahead:
                 yield _next(waiting)
@@ -36,6 +42,8 @@ def in_order(
                 waiting.pop()
             if waiting:
                 yield _next(waiting)
+        if not isinstance(unread, StopIteration):
+            raise unread
     finally:
         for _, future in waiting:
             future.cancel()

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from limosa.backfill.embedding import embed_rows
+from limosa.backfill.embedding import Answer, embed_rows
 from limosa.model.batch import Key, Row, VectorRows, Vectors
+from limosa.model.vectors import faults, normalised
 from limosa.ports.embedder import Embedder
 
 __all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry"]
@@ -91,7 +92,7 @@ def carry(rows: Sequence[Row]) -> Verdicts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Rows are embedded.
+    """Rows are embedded; where the model's vectors are nested, the beginning of the old vector is enough.
 
     Attributes:
         fill: rows that hold a vector are embedded again where they are listed at all.
@@ -105,17 +106,28 @@ class Embedding:
         skipped = {row.key: why for row in rows if (why := blank(row.text)) is not None}
         # A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
         wanted = [row for row in rows if row.key not in skipped and (self.fill or not row.filled)]
-        if not wanted:
-            none = np.zeros((0, self.embedder.space.dimensions), dtype=np.float32)
-            return Verdicts(vectors=none, places={}, skipped=skipped, dead={})
-        answer = embed_rows(self.embedder, wanted)
+        kept, short = self._shortened(wanted)
+        asked = [row for row in wanted if row.key not in kept]
+        answer = embed_rows(self.embedder, asked) if asked else Answer(good=[], vectors=short[:0])
         return Verdicts(
-            vectors=answer.vectors,
-            places={wanted[i].key: place for place, i in enumerate(answer.good)},
-            skipped=skipped | {wanted[i].key: why for i, why in answer.skipped.items()},
-            dead={wanted[i].key: why for i, why in answer.dead.items()},
-            marks={wanted[i].key: mark for i, mark in answer.marks.items()},
+            vectors=np.concatenate([short, answer.vectors]) if kept else answer.vectors,
+            places=kept | {asked[i].key: len(kept) + place for place, i in enumerate(answer.good)},
+            skipped=skipped | {asked[i].key: why for i, why in answer.skipped.items()},
+            dead={asked[i].key: why for i, why in answer.dead.items()},
+            marks={asked[i].key: mark for i, mark in answer.marks.items()},
             tokens=answer.tokens,
             cost_usd=answer.cost_usd,
             after=answer.committed,
         )
+
+    def _shortened(self, rows: Sequence[Row]) -> tuple[dict[Key, int], Vectors]:
+        """Rows whose new vector is the beginning of the old one, with its place, and those vectors, L2-normalised."""
+        d = self.embedder.space.dimensions
+        old = [row for row in rows if row.vector is not None and len(row.vector) > d]
+        if not (old and self.embedder.limits.nested):
+            return {}, np.zeros((0, d), dtype=np.float32)
+        short = normalised(np.stack([row.vector[:d] for row in old if row.vector is not None]))
+        # A vector that must not be stored was none before either: the provider is asked.
+        bad = faults(short)
+        good = [i for i in range(len(old)) if i not in bad]
+        return {old[i].key: place for place, i in enumerate(good)}, short[good]

@@ -18,7 +18,7 @@ from limosa.lane.owners import Owner
 from limosa.model.batch import Kind, Vectors
 from limosa.model.space import Space
 
-__all__ = ["Cache", "Kept", "default_path", "key_of", "open_cache"]
+__all__ = ["Cache", "Kept", "default_path", "keys_of", "open_cache"]
 
 VERSION = 2
 """Of the file's layout; a file of another one is begun anew."""
@@ -62,14 +62,15 @@ class Kept:
         return Kept(self.vector, self.tokens + tokens, self.cost_usd + cost_usd)
 
 
-def key_of(space: Space, destination: str, kind: Kind, text: str) -> bytes:
-    """Sixteen bytes over everything that decides a vector: the space, who answers, the kind and the text."""
-    digest = blake2b(digest_size=16)
-    for part in (space.fingerprint, destination, kind, text):
-        # A lone surrogate is for the embedder to refuse, as that row's fault.
-        digest.update(part.encode(errors="surrogatepass"))
-        digest.update(b"\x1f")
-    return digest.digest()
+def keys_of(space: Space, destination: str, kind: Kind, texts: Sequence[str]) -> list[bytes]:
+    """Sixteen bytes for each text, over everything that decides its vector: the space, who answers, kind and text."""
+    begun = blake2b("\x1f".join((space.fingerprint, destination, kind, "")).encode(), digest_size=16)
+    keys: list[bytes] = []
+    for text in texts:
+        digest = begun.copy()
+        digest.update(text.encode(errors="surrogatepass"))
+        keys.append(digest.digest())
+    return keys
 
 
 def default_path() -> Path:

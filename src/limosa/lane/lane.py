@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from limosa.lane.cache import Cache, default_path, open_cache
+from limosa.lane.cache import Cache, default_path, keys_of, open_cache
 from limosa.lane.fitted import Fitted
 from limosa.lane.purse import Paying, Purse
 from limosa.lane.remembered import Remembered
@@ -43,6 +43,14 @@ class Lane:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""
         counter = Counter(embedder)
         return Fitted(Paying(embedder, counter, self.purse, stops=False), counter)
+
+    def known(self, embedder: Embedder, texts: Sequence[str]) -> int:
+        """How many of the texts have a vector that is kept on this machine."""
+        cache = self._kept_for(embedder)
+        if cache is None:
+            return 0
+        keys = keys_of(embedder.space, embedder.destination, "document", texts)
+        return sum(key in found for found in [cache.find(keys)] for key in keys)
 
     def close(self) -> None:
         """Closes what is open; safe to call again."""

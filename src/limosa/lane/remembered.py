@@ -13,7 +13,7 @@ import numpy as np
 
 from limosa.errors import RowRefused
 from limosa.lane.around import Around
-from limosa.lane.cache import Cache, Kept, key_of
+from limosa.lane.cache import Cache, Kept, keys_of
 from limosa.model.batch import Allowance, Embedded, Kind
 from limosa.model.vectors import faults, require_shape
 from limosa.ports.embedder import Embedder
@@ -62,14 +62,6 @@ class Remembered(Around):
         self._told: WeakValueDictionary[bytes, _Bill] = WeakValueDictionary()
         self._paid: set[bytes] = set()
 
-    def known(self, texts: Sequence[str], kind: Kind = "document") -> int:
-        """How many of the texts are kept: they cost nothing."""
-        if self._cache is None:
-            return 0
-        keys = self._keys(texts, kind)
-        found = self._cache.find(list(set(keys)))
-        return sum(key in found for key in keys)
-
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order; ``tokens`` are those that no ledger holds yet.
 
@@ -100,7 +92,7 @@ class Remembered(Around):
         )
 
     def _keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
-        return [key_of(self.space, self.destination, kind, text) for text in texts]
+        return keys_of(self.space, self.destination, kind, texts)
 
     def _complete(self, answer: _Answer, wanted: Mapping[bytes, str], kind: Kind) -> None:
         missing = dict(wanted)

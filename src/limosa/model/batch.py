@@ -34,7 +34,7 @@ class Row:
         text: what is to be embedded; None where the row has none.
         version: what the store needs to see that the row is still the one that was read.
         filled: a vector of the target space stands already.
-        vector: the row's own vector, shape (d,), where vectors are carried; None where it has none.
+        vector: the row's own vector, shape (d,), where vectors are carried or shortened; None where it has none.
         fault: why that vector cannot be carried; empty where it can.
         raw: what the store read it from; for the store alone.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from limosa.model.place import Place
@@ -151,6 +151,13 @@ class Migration:
         if self.split is not None:
             return "split"
         return "fill" if self.source.space.fingerprint == self.target.space.fingerprint else "upgrade"
+
+    @property
+    def shortens(self) -> bool:
+        """The target's space is the source's with fewer dimensions, and nothing else is another."""
+        old, new = self.source.space, self.target.space
+        alike = replace(old, dimensions=new.dimensions, normalise=new.normalise, oversize=new.oversize)
+        return self.split is None and new.dimensions < old.dimensions and alike == new
 
     @property
     def digest(self) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
 from limosa.plan.estimates import estimates, slow_checks
+from limosa.plan.lengths import length_checks
 from limosa.plan.models import new_model_checks, old_model_checks, sent_checks, space_checks
-from limosa.plan.money import bill, budget_checks
-from limosa.plan.probe import probe
+from limosa.plan.money import Savings, bill, budget_checks
+from limosa.plan.probe import Probe, probe
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import Facts
 
@@ -25,6 +26,7 @@ def build_plan(
     facts: Facts,
     *,
     embedder: Callable[[str], Embedder],
+    known: Callable[[Sequence[str]], int] = lambda texts: 0,
     locked: tuple[Operation, ...] = (),
 ) -> Plan:
     """What will be done, with checks, counts, estimates and the very operations that the flow runs.
@@ -33,6 +35,7 @@ def build_plan(
 
     Args:
         embedder: opens the embedder of ``source`` or ``target``; what it raises becomes a check.
+        known: how many of some texts have a vector that is kept on this machine.
         locked: the operations of a migration that has begun; they stay what they were.
     """
     if migration.shape == "split":
@@ -53,12 +56,24 @@ def build_plan(
         characters=facts.characters,
         per_token=new.characters_per_token if facts.texts else None,
         price=new.embedder.price if new.embedder is not None else None,
+        error=new.per_token_error,
+        savings=_savings(migration, facts, new, known),
     )
     estimated = estimates(migration, facts, new, old, cost)
     if new.embedder is not None:
-        checks += budget_checks(migration, cost)
+        checks += budget_checks(migration, cost) + length_checks(migration, new.embedder, facts.longest)
     checks += sent_checks(migration, new.embedder) + slow_checks(estimated)
     return _plan(migration, facts, locked, checks, estimated)
+
+
+def _savings(migration: Migration, facts: Facts, new: Probe, known: Callable[[Sequence[str]], int]) -> Savings:
+    counts = facts.counts
+    nested = migration.shortens and new.embedder is not None and new.embedder.limits.nested
+    shortened = min(counts.get("with_vector", 0), counts.get("to_embed", 0)) if nested else 0
+    share = known(facts.texts) / len(facts.texts) if facts.texts else 0.0
+    # Of rows that are shortened none is asked for, whether its text is another's too or not.
+    repeated = 0 if shortened else counts.get("repeated_texts", 0)
+    return Savings(repeated=repeated, shortened=shortened, kept_share=share)
 
 
 def _plan(

@@ -15,6 +15,9 @@ __all__ = ["ACCEPTED_S", "estimates", "slow_checks"]
 ACCEPTED_S = 6 * 3600.0
 """A longer migration asks first: it is a night's work no more, and the old index is slower all that while."""
 
+AT_ONCE = 8
+"""Requests in flight that are taken for granted before the pace has found how many the provider takes."""
+
 _CLIENT_BASE_BYTES = 60 * 2**20
 """What a process with numpy and psycopg holds before the first batch (66 MB were measured with batches of 1,000)."""
 
@@ -40,6 +43,8 @@ def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None,
         "tokens": bill.tokens,
         "tokens_basis": bill.basis,
         "cost_usd": bill.cost_usd,
+        "sum": bill.sum,
+        **{f"saved_by_{name}_usd": usd for name, usd in bill.saved_usd.items()},
         "price_usd_per_million_tokens": price.usd_per_million_tokens if price is not None else None,
         "price_source": price.source if price is not None else None,
         "price_seen": price.seen.isoformat() if price is not None else None,
@@ -59,7 +64,7 @@ def _embed_rows_per_s(new: Probe) -> float | None:
     """As many requests at a time as the provider is worth; on this machine they share its processors."""
     if new.rows_per_s is None or new.embedder is None:
         return None
-    return new.rows_per_s * (1 if new.embedder.destination == HERE else new.embedder.limits.concurrency)
+    return new.rows_per_s * (1 if new.embedder.destination == HERE else min(AT_ONCE, new.embedder.limits.concurrency))
 
 
 def _client_bytes(migration: Migration, facts: Facts, new: Probe) -> int:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 
 import numpy as np
 
 from limosa.errors import LimosaError, RowRefused
 from limosa.model.batch import Vectors
 from limosa.model.vectors import faults, require_shape
-from limosa.ports.embedder import Embedder
+from limosa.ports.embedder import HERE, Embedder
 
 __all__ = ["AGREES", "NEUTRAL", "Probe", "cosines", "probe"]
 
 NEUTRAL = "limosa asks whether this model answers"
 """Sent where the table has no text to send."""
+
+_ALONE = 8
+"""Texts that are asked for one at a time, to see how much their tokens vary."""
 
 AGREES = 0.95
 """Cosine from which on two embeddings of one text are of one space: quantised models and half precision stay above
@@ -31,6 +36,7 @@ class Probe:
         embedder: None where not even opening it succeeded.
         error: why it does not answer; None where it does.
         characters_per_token: None where the provider does not count.
+        per_token_error: relative error of that, twice the standard error; None where it is not known.
         rows_per_s: of one request after another; None where nothing was timed.
         refused: texts of the sample that it refuses, and spoiled: whose vector must not be stored.
         reason: of the first of them.
@@ -39,6 +45,7 @@ class Probe:
     embedder: Embedder | None
     error: LimosaError | None = None
     characters_per_token: float | None = None
+    per_token_error: float | None = None
     rows_per_s: float | None = None
     sampled: int = 0
     refused: int = 0
@@ -54,7 +61,10 @@ def probe(opened: Callable[[], Embedder], texts: Sequence[str], *, most: int) ->
     chosen = list(texts[: min(most, embedder.limits.batch)]) or [NEUTRAL]
     try:
         _ask(embedder, [NEUTRAL])
-        return _timed(embedder, chosen)
+        found = _timed(embedder, chosen)
+        # What this machine makes costs nothing, however many tokens it is.
+        paid = embedder.destination != HERE and found.characters_per_token is not None
+        return replace(found, per_token_error=_spread(embedder, chosen)) if paid else found
     except RowRefused:
         return _one_by_one(embedder, chosen)
     except LimosaError as error:
@@ -79,6 +89,18 @@ def _timed(embedder: Embedder, texts: list[str]) -> Probe:
         refused=len(bad),
         reason=next(iter(bad.values()), ""),
     )
+
+
+def _spread(embedder: Embedder, texts: list[str]) -> float | None:
+    """Twice the standard error of characters a token, relative, over the texts; from a few of them alone."""
+    ratios: list[float] = []
+    for text in texts[:_ALONE]:
+        _, tokens = _ask(embedder, [text])
+        if tokens:
+            ratios.append(len(text) / tokens)
+    if len(ratios) < 2:
+        return None
+    return 2 * stdev(ratios) / fmean(ratios) / math.sqrt(len(texts))
 
 
 def _one_by_one(embedder: Embedder, texts: list[str]) -> Probe:

@@ -26,6 +26,8 @@ class Limits:
         tokens: most tokens in one text; None where there is no limit.
         concurrency: most requests worth having in flight from one process; how many are, is found by trying.
         request_tokens: most tokens in one request, all texts together; None where there is no limit.
+        nested: a shorter vector of the model is the beginning of a longer one, L2-normalised (Matryoshka
+            representation learning, Kusupati et al. 2022): it can be made without a request.
         cuts: a longer text is cut by the provider, without a word.
     """
 
@@ -33,6 +35,7 @@ class Limits:
     tokens: int | None
     concurrency: int
     request_tokens: int | None = None
+    nested: bool = False
     cuts: bool = False
 
 
@@ -44,11 +47,14 @@ class Price:
         usd_per_million_tokens: zero for what runs on the user's own machine.
         source: the page or file that says so.
         seen: the day on which it said so.
+        batch_usd_per_million_tokens: what they cost through the provider's batch endpoint; None where it has
+            none or its price is not known.
     """
 
     usd_per_million_tokens: float
     source: str
     seen: date
+    batch_usd_per_million_tokens: float | None = None
 
 
 class Embedder(Protocol):

@@ -19,7 +19,7 @@ from limosa.ports.source import Source
 from limosa.ports.target import Target
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Capabilities", "Ends", "Facts", "OpenStore", "Progress", "Runner", "Store", "Turn", "Witness"]
+__all__ = ["Capabilities", "Ends", "Facts", "Longest", "OpenStore", "Progress", "Runner", "Store", "Turn", "Witness"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,15 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Longest:
+    """One of the longest texts: its key, its beginning, and the size of the whole in bytes of UTF-8."""
+
+    key: Key
+    beginning: str
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a store says of a place before anything is touched.
@@ -55,12 +64,14 @@ class Facts:
         checks: what it looked at; refusals among them stop the migration.
         counts: ``rows`` of the filter, of them ``with_vector``, ``without_vector`` and ``without_text``;
             ``outside`` (rows outside the filter that hold an old vector), ``with_target`` (a vector of the
-            target space stands) and ``to_embed`` (has a text, but no vector of the target space). Empty where
+            target space stands), ``to_embed`` (has a text, but no vector of the target space) and
+            ``repeated_texts`` (of these, rows whose text another of them has too, all but one). Empty where
             this role cannot see the rows.
         sizes: bytes before and after, memory, write-ahead log, rates and seconds; every unit rides in the key.
         texts: a sample of texts, for tokens and for probe calls; the same at every call on an unchanged place.
         characters: average length, in characters, of the texts that are to be embedded.
         operations: the whole way from expand to finish.
+        longest: the longest texts that are to be embedded, by size.
         stored_texts: texts of rows that hold an old vector, as the source makes them.
         stored_vectors: those vectors, shape (n, d) float32, in the order of ``stored_texts``.
     """
@@ -71,6 +82,7 @@ class Facts:
     texts: tuple[str, ...]
     characters: float
     operations: tuple[Operation, ...]
+    longest: tuple[Longest, ...] = ()
     stored_texts: tuple[str, ...] = ()
     stored_vectors: Vectors | None = None
 

@@ -9,6 +9,7 @@ from typing import Any
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.plan import Check
+from limosa.ports.store import Longest
 from limosa.stores.postgres.catalogue import Column
 from limosa.stores.postgres.codec import decoded
 from limosa.stores.postgres.database import Database, PostgresTx
@@ -16,13 +17,19 @@ from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.rows import TEXTS, text_join
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["SAMPLE", "Counts", "count_rows", "sample", "query_checks", "vector_sizes"]
+__all__ = ["SAMPLE", "Counts", "count_rows", "longest_texts", "sample", "query_checks", "vector_sizes"]
 
 SAMPLE = 200
 """Texts that are read for tokens and probe calls: their mean length is known to within a few percent."""
 
 _LARGE = 200_000
 """From so many rows on a sample is drawn from some of the table's pages: sorting the rest would cost a second pass."""
+
+_LONGEST = 50
+"""Of the longest texts so many are looked at: enough to say that there are many."""
+
+_BEGINNING = 50_000
+"""Characters of each of them that are read: more than any embedding model takes."""
 
 _COUNTED = ("rows", "with_vector", "without_vector", "without_text", "outside", "with_target", "to_embed")
 
@@ -61,14 +68,29 @@ def count_rows(tx: PostgresTx, scope: Scope, *, old: str, new: str | None) -> Co
         f"{kept} AND {target}",
         wanted,
     )
+    # Eight bytes a row are sorted for it, whatever the texts' lengths.
+    distinct = f"count(DISTINCT hashtextextended({text}, 0)) FILTER (WHERE {wanted})"
     repeated = f"{TEXTS}.limosa_rows > 1" if scope.text.query is not None else "false"
     listed = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in (*conditions, repeated))
     found = tx.raw(
-        f"SELECT {listed}, coalesce(sum(length({text})) FILTER (WHERE {wanted}), 0)"
+        f"SELECT {listed}, {distinct}, coalesce(sum(length({text})) FILTER (WHERE {wanted}), 0)"
         f" FROM {scope.relation.sql} AS t{_texts_by_key(scope)}"
     )[0]
-    *numbers, repeats, characters = (int(value) for value in found)
-    return Counts(dict(zip(_COUNTED, numbers, strict=True)), characters, repeats)
+    *numbers, repeats, texts, characters = (int(value) for value in found)
+    rows = dict(zip(_COUNTED, numbers, strict=True))
+    return Counts(rows | {"repeated_texts": rows["to_embed"] - texts}, characters, repeats)
+
+
+def longest_texts(tx: PostgresTx, scope: Scope, *, new: str | None) -> tuple[Longest, ...]:
+    """The longest texts that are still to be embedded; their sizes are read without unpacking them."""
+    text = scope.text_of("t")
+    target = f" AND t.{quoted(new)} IS NULL" if new is not None else ""
+    found = tx.raw(
+        f"SELECT {scope.key_array('t')}, left({text}, {_BEGINNING}), octet_length({text})"
+        f" FROM {scope.relation.sql} AS t{text_join(scope)} WHERE {scope.where()}{target} AND {_spoken(text)}"
+        f" ORDER BY octet_length({text}) DESC LIMIT {_LONGEST}"
+    )
+    return tuple(Longest(tuple(key), str(beginning), int(size)) for key, beginning, size in found)
 
 
 def _spoken(text: str) -> str:

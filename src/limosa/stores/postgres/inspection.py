@@ -10,10 +10,10 @@ from limosa.model.batch import Vectors
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
-from limosa.ports.store import Facts
+from limosa.ports.store import Facts, Longest
 from limosa.stores.postgres.catalogue import Table, functions, look
 from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
-from limosa.stores.postgres.counts import Counts, count_rows, query_checks, sample, vector_sizes
+from limosa.stores.postgres.counts import Counts, count_rows, longest_texts, query_checks, sample, vector_sizes
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.dependence import dependence_checks, name_checks, trigger_checks
 from limosa.stores.postgres.grants import grant_checks, row_security_checks, sees_all_rows
@@ -43,6 +43,7 @@ class _Contents:
     texts: Sequence[str] = ()
     stored_texts: Sequence[str] = ()
     stored: Vectors | None = None
+    longest: tuple[Longest, ...] = ()
 
 
 def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
@@ -86,6 +87,7 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
         texts=tuple(contents.texts),
         characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
         operations=_operations(layout),
+        longest=contents.longest,
         stored_texts=tuple(contents.stored_texts),
         stored_vectors=contents.stored,
     )
@@ -143,7 +145,8 @@ def _contents(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, 
     begun = stage is not None and stage.active
     old = scope.old(epoch) if table.column(scope.old(epoch)) is not None else scope.vector
     new = scope.new(epoch) if table.column(scope.new(epoch)) is not None else None
-    counts = count_rows(tx, scope, old=old, new=new if begun or scope.shape == "fill" else None)
+    target = new if begun or scope.shape == "fill" else None
+    counts = count_rows(tx, scope, old=old, new=target)
     rows = counts.rows["rows"] + counts.rows["outside"]
     texts, _ = sample(tx, scope, rows=rows)
     column = table.require(old, "the vector column")
@@ -156,7 +159,7 @@ def _contents(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, 
     stored: Vectors | None = None
     if vector and known and (column.dimensions == wanted or set(found) == {wanted}):
         stored_texts, stored = sample(tx, source, rows=rows, stored=column, limit=STORED)
-    return _Contents(counts, found, texts, stored_texts, stored)
+    return _Contents(counts, found, texts, stored_texts, stored, longest_texts(tx, scope, new=target))
 
 
 def _match_function(

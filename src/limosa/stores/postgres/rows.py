@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from limosa.model.batch import Key, Row
+from limosa.stores.postgres.codec import decoded
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["TEXTS", "RowSource", "keys_parameter", "text_join"]
+__all__ = ["TEXTS", "Along", "RowSource", "keys_parameter", "text_join"]
 
 TEXTS = quoted("limosa text")
 """The alias of what a text query answers, beside the table ``t``."""
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """A vector column, and whether its elements are half-precision floats."""
+
+    column: str
+    half: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowSource:
-    """Reads the place of a scope; ``column`` holds the vectors of the target space."""
+    """Reads the place of a scope.
+
+    Attributes:
+        column: holds the vectors of the target space.
+        along: holds vectors that are read along with the rows of a first pass, to be shortened; None for none.
+    """
 
     database: Database
     scope: Scope
     column: str
+    along: Along | None = None
 
     def top(self) -> Key | None:
         """The largest key now; None for an empty table."""
@@ -59,13 +74,23 @@ class RowSource:
         keys = scope.keys("t")
         lower, params = self._after(after, 2)
         inside = f"({keys}) <= ({scope.edge('$1')}){lower}"
+        along = f", t.{quoted(self.along.column)}" if self.along is not None else ""
         sql = (
-            f"SELECT {self._fields()} FROM {scope.relation.sql} AS t{self._joined()}"
+            f"SELECT {self._fields()}{along} FROM {scope.relation.sql} AS t{self._joined()}"
             f" WHERE {inside} AND {scope.where()} AND t.{quoted(self.column)} IS NULL"
             f" ORDER BY {keys} LIMIT {int(limit)}"
         )
         with self.database.begin() as tx:
-            return self._rows(tx.raw(sql, list(upper), *params))
+            found = tx.raw(sql, list(upper), *params, binary=self.along is not None)
+        return self._rows(found) if self.along is None else self._rows_along(found, half=self.along.half)
+
+    def _rows_along(self, found: list[tuple[Any, ...]], *, half: bool) -> list[Row]:
+        rows = self._rows([row[:-1] for row in found])
+        stored = [row[-1] for row in found]
+        return [
+            replace(row, vector=decoded([bytes(value)], half=half)[0]) if value is not None else row
+            for row, value in zip(rows, stored, strict=True)
+        ]
 
     def reread(self, keys: Sequence[Key]) -> list[Row]:
         """The rows of these keys that are in the filter now; missing ones are left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.evidence import ColumnEvidence
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.inspection import inspect, match_function
-from limosa.stores.postgres.rows import RowSource
+from limosa.stores.postgres.rows import Along, RowSource
 from limosa.stores.postgres.runner import Runner
 from limosa.stores.postgres.scope import scope_of
 from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
@@ -88,27 +89,35 @@ class PostgresStore:
             # The old vectors stand for the text as the source describes it.
             scope = replace(scope, text=self.migration.source.place.text)
         column = scope.old(epoch) if back else scope.new(epoch)
-        with self.database.begin() as tx:
-            oids = tx.execute(
-                "SELECT t.oid FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
-                " WHERE a.attrelid = %(oid)s AND a.attname = %(name)s AND NOT a.attisdropped",
-                {"oid": scope.table_oid, "name": column},
-            )
-        if not oids:
+        types = self._types((scope.old(epoch), scope.new(epoch)))
+        if column not in types:
             raise Transient(
                 f"{scope.relation} has no column {column} now: another process has switched.",
                 do="Repeat the command; it looks again at where the migration stands.",
             )
-        source = RowSource(self.database, scope, column)
+        along = None
+        if self.migration.shortens and not back and scope.old(epoch) in types:
+            along = Along(scope.old(epoch), half=types[scope.old(epoch)][1] == "halfvec")
+        source = RowSource(self.database, scope, column, along)
         target = RowTarget(
             begin=self.begin,
             scope=scope,
             column=column,
             source=source,
-            element_oid=int(oids[0][0]),
+            element_oid=types[column][0],
             replicate=self.table.server.may_replicate,
         )
         return Ends(source, target)
+
+    def _types(self, columns: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Oid and name of the element type of those of the columns that are there."""
+        with self.database.begin() as tx:
+            found = tx.execute(
+                "SELECT a.attname, t.oid, t.typname FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
+                " WHERE a.attrelid = %(oid)s AND a.attname = ANY(%(names)s) AND NOT a.attisdropped",
+                {"oid": self.scope.table_oid, "names": list(columns)},
+            )
+        return {str(name): (int(oid), str(kind)) for name, oid, kind in found}
 
     def witness(self, epoch: int) -> PostgresWitness:
         """What can be said of the vectors under the names of an epoch."""
