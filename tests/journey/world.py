@@ -16,7 +16,7 @@ from limosa.app import App, open_app
 from limosa.model.batch import Key
 from tests.providers.openai_server import vector_of
 
-__all__ = ["USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
+__all__ = ["NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""

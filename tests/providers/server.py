@@ -22,6 +22,9 @@ class ProviderServer(Service):
         setup = setup or Setup()
         super().__init__(setup)
         self.stopping = threading.Event()
+        # While it is cleared, answers wait.
+        self.gate = threading.Event()
+        self.gate.set()
         self._open: set[socket.socket] = set()
         self._holding = threading.Lock()
         self._server = _Server(("127.0.0.1", setup.port), _Handler)
@@ -57,6 +60,7 @@ class ProviderServer(Service):
         if self.stopping.is_set():
             return
         self.stopping.set()
+        self.gate.set()
         if self._thread.ident is not None:
             self._server.shutdown()
             self._thread.join()
@@ -127,6 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _deliver(self, reply: Reply) -> None:
         owner = self._owner
+        owner.gate.wait()
         if reply.fate == "hang":
             owner.stopping.wait()
         elif reply.delay_s > 0:

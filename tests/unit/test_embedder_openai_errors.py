@@ -8,7 +8,7 @@ import pytest
 
 from limosa.embedders.openai import open_embedder
 from limosa.embedders.remote import RemoteEmbedder
-from limosa.errors import Refused, RowRefused, Transient, Unanswered
+from limosa.errors import Refused, RowRefused, TooLong, Transient, Unanswered
 from limosa.model.space import Endpoint, Space
 from tests.providers.openai_server import Fault, OpenAIServer
 
@@ -104,20 +104,14 @@ def test_one_refused_text_is_found_by_halving(openai_server: OpenAIServer) -> No
         embedder.embed(["bad [refuse me]"], "document")
 
 
-@pytest.mark.parametrize(("oversize", "start"), [("refuse", "The provider"), ("skip", "skipped: The provider")])
-def test_a_long_text_is_skipped_where_the_space_says_so(openai_server: OpenAIServer, oversize: str, start: str) -> None:
-    said = "This model's maximum context length is 8192 tokens, however you requested 9000 tokens."
-    openai_server.fail(Fault(status=400, message=said))
-    with pytest.raises(RowRefused) as caught:
-        _open(openai_server, oversize=oversize).embed(["x"], "document")
-    assert caught.value.what.startswith(start)
-
-
-def test_only_long_texts_are_skipped(openai_server: OpenAIServer) -> None:
+def test_a_long_text_is_told_from_others_that_are_refused(openai_server: OpenAIServer) -> None:
+    openai_server.fail(Fault(how="long"))
+    with pytest.raises(TooLong, match="maximum context length"):
+        _open(openai_server).embed(["x"], "document")
     openai_server.fail(Fault(status=400, message="content policy"))
     with pytest.raises(RowRefused) as caught:
-        _open(openai_server, oversize="skip").embed(["x"], "document")
-    assert not caught.value.what.startswith("skipped")
+        _open(openai_server).embed(["x"], "document")
+    assert not isinstance(caught.value, TooLong)
 
 
 def test_a_long_message_is_cut(openai_server: OpenAIServer) -> None:

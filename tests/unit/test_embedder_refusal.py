@@ -12,7 +12,7 @@ import pytest
 from limosa.embedders import cohere, google_errors, ollama, openai, voyage
 from limosa.embedders.http import Reply, Wire
 from limosa.embedders.refusal import Said, refusal
-from limosa.errors import LimosaError, Refused, RowRefused, Unanswered
+from limosa.errors import LimosaError, Refused, RowRefused, TooLong, Unanswered
 from limosa.model.space import Space
 
 _KEY = "very-secret-key"
@@ -128,10 +128,9 @@ CASES: list[tuple[str, int, object, str]] = [
 )
 def test_whose_fault_it_is(provider: str, status: int, body: object, fault: str) -> None:
     error = _error(provider, status, body, oversize="skip")
-    assert type(error) is {"busy": Unanswered, "ill": Unanswered, "row": RowRefused, "long": RowRefused}.get(
+    assert type(error) is {"busy": Unanswered, "ill": Unanswered, "row": RowRefused, "long": TooLong}.get(
         fault, Refused
     )
-    assert error.what.startswith("skipped: ") == (fault == "long")
     assert ("quota" in error.what) == (fault == "quota")
     assert ("accept the key" in error.what) == (fault == "key")
     assert error.do != ""

@@ -20,7 +20,7 @@ def in_order(
     *,
     ahead: int,
     halted: Callable[[], bool],
-    held: Callable[[], bool],
+    held: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[T, V]]:
     """Each batch with its verdict; up to ``ahead`` batches are read and on their way meanwhile.
 
@@ -28,11 +28,17 @@ def in_order(
     handed on: it is paid for. While ``held`` says so, nothing more is read before all of that is handed on.
 
     Raises:
-        Exception: what ``judge`` raises for a batch, after all before it were handed on.
+        Exception: what ``judge`` raises for a batch, or ``batches``, after all before it were handed on.
     """
     waiting: deque[tuple[T, Future[V]]] = deque()
+    unread: Exception
     try:
-        for batch in batches:
+        while True:
+            try:
+                batch = next(batches)
+            except Exception as error:
+                unread = error
+                break
             waiting.append((batch, pool.submit(judge, batch)))
             while waiting and (len(waiting) >= ahead or held()):
                 yield _next(waiting)
@@ -42,6 +48,8 @@ def in_order(
                 waiting.pop()
             if waiting:
                 yield _next(waiting)
+        if not isinstance(unread, StopIteration):
+            raise unread
     finally:
         for _, future in waiting:
             future.cancel()

@@ -15,7 +15,7 @@ from limosa.embedders.counting import load_tokenizer
 from limosa.embedders.folder import ModelFolder, read_folder
 from limosa.embedders.prefix import prefixed
 from limosa.embedders.prices import FREE
-from limosa.errors import Refused, RowRefused
+from limosa.errors import Refused, TooLong
 from limosa.model.batch import Embedded, Kind, Vectors
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
@@ -75,7 +75,7 @@ class OnnxEmbedder:
         """Vectors of the texts, shape (n, d), of L2 norm 1; tokens include the special ones.
 
         Raises:
-            RowRefused: a text is over the token limit.
+            TooLong: a text is over the token limit.
         """
         inputs = prefixed(self._space, texts, kind)
         if not inputs:
@@ -102,9 +102,8 @@ class OnnxEmbedder:
     def _require_length(self, longest: int) -> None:
         if longest <= self._folder.tokens:
             return
-        skip = "skipped: " if self._space.oversize == "skip" else ""
-        raise RowRefused(
-            f"{skip}A text has {longest} tokens; the model takes {self._folder.tokens}.",
+        raise TooLong(
+            f"A text has {longest} tokens; the model takes {self._folder.tokens}.",
             needed=f"At most {self._folder.tokens} tokens.",
             do='Shorten the text, or set oversize = "truncate" or "pool".',
         )

@@ -12,7 +12,7 @@ import orjson
 from limosa.embedders.headers import wait_s
 from limosa.embedders.http import Reply, Wire
 from limosa.embedders.prices import retired_on
-from limosa.errors import LimosaError, Refused, RowRefused, Unanswered
+from limosa.errors import LimosaError, Refused, RowRefused, TooLong, Unanswered
 from limosa.model.space import Space
 
 __all__ = ["Fault", "Said", "json_of", "refusal"]
@@ -87,7 +87,7 @@ def refusal(reply: Reply, wire: Wire, space: Space, read: Callable[[Reply], Said
             do='Check the environment variable that key = "env:NAME" names.',
         )
     if fault in {"row", "long"}:
-        return _row(reply.status, message, space, long=fault == "long" or bool(_LENGTH.search(said.message)))
+        return _row(reply.status, message, long=fault == "long" or bool(_LENGTH.search(said.message)))
     return _request(reply, wire, space, message)
 
 
@@ -108,12 +108,11 @@ def _by_status(status: int) -> Fault:
     return _BY_STATUS.get(status, "request")
 
 
-def _row(status: int, message: str, space: Space, *, long: bool) -> RowRefused:
-    skip = "skipped: " if long and space.oversize == "skip" else ""
-    return RowRefused(
-        f"{skip}The provider refuses the text ({status}){': ' + message if message else '.'}",
-        do="Shorten or correct the text, then retry." if long else "Correct the text, then retry.",
-    )
+def _row(status: int, message: str, *, long: bool) -> RowRefused:
+    what = f"The provider refuses the text ({status}){': ' + message if message else '.'}"
+    if long:
+        return TooLong(what, do='Shorten the text, or set oversize = "truncate" or "pool" in [backfill].')
+    return RowRefused(what, do="Correct the text, then retry.")
 
 
 def _request(reply: Reply, wire: Wire, space: Space, message: str) -> Refused:
