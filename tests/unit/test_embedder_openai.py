@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limosa.embedders.openai import OpenAIEmbedder, open_embedder
+from limosa.embedders.openai import open_embedder
+from limosa.embedders.remote import RemoteEmbedder
 from limosa.errors import Refused, RowRefused
 from limosa.model.batch import Vectors
 from limosa.model.space import Endpoint, Space
@@ -18,7 +19,7 @@ from tests.providers.openai_server import Fault, OpenAIServer, vector_of
 _TEXTS = [f"text number {i}" for i in range(7)]
 
 
-def _open(server: OpenAIServer, *, key: str | None = None, timeout_s: float = 60.0, **space: Any) -> OpenAIEmbedder:
+def _open(server: OpenAIServer, *, key: str | None = None, timeout_s: float = 60.0, **space: Any) -> RemoteEmbedder:
     fields: dict[str, Any] = {"provider": "openai", "model": "m", "dimensions": 8} | space
     return open_embedder(Space(**fields), Endpoint(base_url=server.base_url, key=key, timeout_s=timeout_s))
 
@@ -203,6 +204,11 @@ def test_threads_share_one_embedder(openai_server: OpenAIServer) -> None:
         np.testing.assert_array_equal(answer.vectors, _expected(batch))
     assert (openai_server.requests, openai_server.texts) == (40, 800)
     assert openai_server.connections <= embedder.limits.concurrency
+
+
+@pytest.mark.parametrize("oversize", ["refuse", "skip", "truncate", "pool"])
+def test_what_happens_to_long_texts_is_decided_elsewhere(openai_server: OpenAIServer, oversize: str) -> None:
+    assert _open(openai_server, oversize=oversize).embed(["x"], "document").vectors.shape == (1, 8)
 
 
 def test_a_text_that_is_not_unicode_is_that_rows_fault(openai_server: OpenAIServer) -> None:

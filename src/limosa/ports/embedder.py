@@ -44,11 +44,14 @@ class Price:
         usd_per_million_tokens: zero for what runs on the user's own machine.
         source: the page or file that says so.
         seen: the day on which it said so.
+        batch_usd_per_million_tokens: what they cost through the provider's batch endpoint; None where it has
+            none or its price is not known.
     """
 
     usd_per_million_tokens: float
     source: str
     seen: date
+    batch_usd_per_million_tokens: float | None = None
 
 
 class Embedder(Protocol):
