@@ -22,6 +22,7 @@ def main(argv: list[str]) -> None:
     # Before any thread starts, so that every thread leaves these signals to the one that waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     with ProviderServer(_setup(given)) as server:
+        server.batches.after_looks = given.batch_looks
         told = {"base_url": server.base_url, "address": server.address, "counters": f"{server.address}/__counters"}
         print(json.dumps(told), flush=True)
         signal.sigwait(stops)
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", type=float, default=0.0, help="seconds until an answer")
     add("--jitter", type=float, default=0.0, help="standard deviation of the latency, in seconds")
     add("--seed", type=int, default=0, help="of the jitter")
+    add("--batch-looks", type=int, default=2, help="at which look of the client a batch job is done")
     return parser
 
 

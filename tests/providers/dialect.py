@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
+from tests.providers.batches import Batches
 from tests.providers.exchange import Answer, Question, Request, Result
 from tests.providers.faults import Fault
 
@@ -18,9 +19,11 @@ class Backroom(Protocol):
 
     Attributes:
         longest: tokens that a text may have; None for as many as there are.
+        batches: its jobs and files.
     """
 
     longest: int | None
+    batches: Batches
 
     def size_of(self, model: str) -> int:
         """The size of a model's vectors where a request names none."""
@@ -31,6 +34,9 @@ class Aside(Protocol):
 
     def knows(self, request: Request) -> bool:
         """Whether it answers this."""
+
+    def admits(self, request: Request) -> bool:
+        """Whether it is answered without a key."""
 
     def answer(self, request: Request) -> Answer:
         """The answer.
@@ -72,10 +78,6 @@ class Dialect(ABC):
     @abstractmethod
     def error(self, fault: Fault) -> Answer:
         """An error in the provider's own shape."""
-
-    def aside(self, backroom: Backroom) -> Aside | None:
-        """What the provider has beside its embeddings; None for nothing."""
-        return None
 
     def key(self, request: Request) -> str | None:
         """The key that came with a request; None for none."""

@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 import orjson
 
+from tests.providers.batches import Batches
 from tests.providers.counters import Counters
 from tests.providers.exchange import Answer, Problem, Question, Request, Result
 from tests.providers.faults import COMPLAINTS, SPOILED, Fault, Faults, How, spoil
-from tests.providers.protocols import DIALECTS
+from tests.providers.protocols import ASIDES, DIALECTS
 from tests.providers.quota import Meter, Quota, Reading
 from tests.providers.vectors import MODELS, tokens_of, vector_of
 
@@ -99,6 +100,7 @@ class Service(Counters):
         dimensions, sized, key, refused, longest: as in Setup; may be changed while it runs.
         plain: answer lists of numbers even where base64 is asked for.
         length: L2 norm of the vectors, as a factor.
+        batches: the batch jobs and files of OpenAI and Google.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -117,7 +119,9 @@ class Service(Counters):
         self._latency = setup.answers_in_s
         self._drawn = random.Random(setup.seed)
         self._drawing = threading.Lock()
-        self._aside = self.dialect.aside(self)
+        self.batches = Batches(embed=self.result, refusal=self.refusal, counters=self)
+        aside = ASIDES.get(setup.protocol)
+        self._aside = aside(self, self.dialect) if aside else None
 
     def fail(self, fault: Fault, *, times: int = 1) -> None:
         """The next answers about embedding are faults, in the order in which they were asked for."""
@@ -184,13 +188,18 @@ class Service(Counters):
     def _respond_aside(self, request: Request) -> Reply:
         if self._aside is None or not self._aside.knows(request):
             return self._refuse(Fault(status=404, code="unknown_url", message="unknown request URL"))
-        if fault := self._unknown_key(request):
+        fault = self.batches.faults.take()
+        if fault is not None and fault.how in COMPLAINTS:
             return self._refuse(fault)
+        if not self._aside.admits(request) and (unknown := self._unknown_key(request)):
+            return self._refuse(unknown)
         try:
             answer = self._aside.answer(request)
         except Problem as problem:
             return self._refuse(problem.fault)
-        return _told(answer)
+        # The work is done, whether or not its answer arrives.
+        fate = _FATES.get(fault.how, "whole") if fault else "whole"
+        return _told(answer, fate=fate, delay_s=fault.delay_s if fault else 0.0)
 
     def _respond(self, request: Request, question: Question) -> Reply:
         self.count_request(len(question.texts), request.headers, request.json())

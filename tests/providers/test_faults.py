@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import urllib3
 
+from tests.providers.exchange import Request
 from tests.providers.faults import COMPLAINTS, SPOILED, Fault, How
 from tests.providers.protocols import DIALECTS
 from tests.providers.server import ProviderServer
-from tests.providers.service import Setup
+from tests.providers.service import Service, Setup, jittered
 from tests.providers.vectors import tokens_of, vector_of
 
 Start = Callable[..., ProviderServer]
@@ -140,6 +141,19 @@ def test_counts_are_right_from_many_threads(name: str, provider_server: Start) -
     assert len(server.embedded) == 161
     assert server.tokens == sum(times * tokens_of(text) for text, times in server.embedded.items())
     assert 1 <= server.at_once <= 8
+
+
+def test_the_latency_is_drawn_by_its_seed() -> None:
+    body = json.dumps({"model": "m", "input": "x"}).encode()
+    request = Request(method="POST", path="/v1/embeddings", query={}, headers={}, body=body)
+
+    def drawn(seed: int) -> list[float]:
+        service = Service(Setup(answers_in_s=jittered(0.2, spread_s=0.1), seed=seed))
+        return [service.respond(request).delay_s for _ in range(500)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert min(drawn(1)) >= 0.02
+    assert np.mean(drawn(1)) == pytest.approx(0.2, abs=0.02)
 
 
 def test_the_counters_can_be_read_from_elsewhere(provider_server: Start) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from tests.providers.dialect import Dialect
+from collections.abc import Callable
+
+from tests.providers.dialect import Aside, Backroom, Dialect
 from tests.providers.protocols.cohere import Cohere
 from tests.providers.protocols.google import Google
-from tests.providers.protocols.ollama import Ollama
+from tests.providers.protocols.google_batches import GoogleBatches
+from tests.providers.protocols.ollama import Ollama, Show
 from tests.providers.protocols.openai import OpenAI
+from tests.providers.protocols.openai_batches import OpenAIBatches
 from tests.providers.protocols.voyage import Voyage
 
-__all__ = ["DIALECTS"]
+__all__ = ["ASIDES", "DIALECTS"]
 
 DIALECTS: dict[str, type[Dialect]] = {
     "cohere": Cohere,
@@ -19,3 +23,10 @@ DIALECTS: dict[str, type[Dialect]] = {
     "voyage": Voyage,
 }
 """Every protocol that the servers speak, by its name."""
+
+ASIDES: dict[str, Callable[[Backroom, Dialect], Aside]] = {
+    "google": GoogleBatches,
+    "ollama": Show,
+    "openai": OpenAIBatches,
+}
+"""What some providers have beside their embeddings."""

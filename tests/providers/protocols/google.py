@@ -9,7 +9,7 @@ from tests.providers.dialect import Dialect
 from tests.providers.exchange import Answer, Problem, Question, Request, Result
 from tests.providers.faults import Fault
 
-__all__ = ["Google", "question_of", "status_of"]
+__all__ = ["Google", "field_of", "question_of", "status_of"]
 
 _PATH = re.compile(r"^/v1(?:beta|alpha)?/models/([^/:]+):(batchEmbedContents|embedContent)$")
 
@@ -71,7 +71,7 @@ class Google(Dialect):
             if not single and each.get("model") != f"models/{model}":
                 raise _invalid(f"* BatchEmbedContentsRequest.requests[{i}].model: unexpected model name format\n")
         texts = [text for each in asked for text in question_of(each, model).texts]
-        return Question(texts=texts, model=model, d=asked[0].get("outputDimensionality"), cut=True, single=single)
+        return Question(texts=texts, model=model, d=field_of(asked[0], "outputDimensionality"), cut=True, single=single)
 
     def write(self, question: Question, result: Result) -> object:
         """Lists of numbers in the order of the requests; no usage."""
@@ -110,7 +110,12 @@ def question_of(asked: dict[str, Any], model: str) -> Question:
     text = "".join(part.get("text", "") for part in parts)
     if not text:
         raise _invalid("* EmbedContentRequest.content: contents is not specified\n")
-    return Question(texts=[text], model=model, d=asked.get("outputDimensionality"), cut=True, single=True)
+    return Question(texts=[text], model=model, d=field_of(asked, "outputDimensionality"), cut=True, single=True)
+
+
+def field_of(given: dict[str, Any], name: str) -> Any:
+    """A field by its name in camel case or, as Google takes it too, in snake case."""
+    return given.get(name, given.get(re.sub("([A-Z])", r"_\1", name).lower()))
 
 
 def status_of(code: int) -> str:

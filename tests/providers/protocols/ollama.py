@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.providers.dialect import Aside, Backroom, Dialect, retry_after
+from tests.providers.dialect import Backroom, Dialect, retry_after
 from tests.providers.exchange import Answer, Problem, Question, Request, Result
 from tests.providers.faults import Fault
 
-__all__ = ["Ollama"]
+__all__ = ["Ollama", "Show"]
 
 # As in the handlers of ollama's server/routes.go.
 _SAID = {
@@ -56,20 +56,20 @@ class Ollama(Dialect):
             message = told.format(about=fault.about, limit=fault.limit)
         return Answer(status=status, body={"error": message}, headers=retry_after(fault))
 
-    def aside(self, backroom: Backroom) -> Aside:
-        """What a model can take."""
-        return _Show(backroom)
 
-
-class _Show:
+class Show:
     """``POST /api/show``, as of a BERT model; 2,048 tokens are what Ollama gives a model that is not told otherwise."""
 
-    def __init__(self, backroom: Backroom) -> None:
+    def __init__(self, backroom: Backroom, dialect: Dialect) -> None:
         self._backroom = backroom
 
     def knows(self, request: Request) -> bool:
         """Whether the request is about what a model can take."""
         return (request.method, request.path) == ("POST", "/api/show")
+
+    def admits(self, request: Request) -> bool:
+        """Never."""
+        return False
 
     def answer(self, request: Request) -> Answer:
         """Context length and embedding length among the model's facts."""
