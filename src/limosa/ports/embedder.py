@@ -35,6 +35,15 @@ class Limits:
     request_tokens: int | None = None
     cuts: bool = False
 
+    @property
+    def workers(self) -> int:
+        """Requests in flight where each of them keeps a session of the database: at most 8.
+
+        A Postgres lets in 100 sessions as it comes, the application's included; requests that share a
+        session are not bound by this.
+        """
+        return min(self.concurrency, 8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
