@@ -51,6 +51,8 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
     if record.step == "finish":
         voyage.say("Finished already: these proofs were made then, and nothing follows the table since.")
         return list(record.proofs)
+    # The ledger may be an older version's.
+    voyage.records.prepare()
     # From now on another terminal sees that somebody works here.
     voyage.store.alive()
     voyage.heed()

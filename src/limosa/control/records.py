@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from limosa.control.schema import as_key, run, schema
+from limosa.control.schema import SWEPT, as_key, prepare, run
 from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
@@ -72,14 +72,8 @@ class Records:
             return bool(_run(tx, "exists", {})[0][0])
 
     def prepare(self) -> None:
-        """Makes the ledger's tables where they are missing; safe to call again."""
-        if self._ready():
-            return
-        with self.begin() as tx:
-            # Two processes that start at once would both try to make the schema.
-            _run(tx, "one_at_a_time", {})
-            for statement in schema(tx.dialect):
-                tx.execute(statement)
+        """Makes the ledger's tables where they are missing, also those that an older version did not know."""
+        prepare(self.begin)
 
     def hold(self, migration: Migration, plan: Plan, place: str) -> None:
         """Claims the place for this plan; safe to call again with the same plan.
@@ -133,8 +127,10 @@ class Records:
 
     def retire(self, step: Step) -> None:
         """Gives the place up and sweeps what is only needed while the migration lives; history stays as events."""
+        # An older version's ledger may lack a table that is swept.
+        self.prepare()
         with self.begin() as tx:
-            for name in ("chunks", "exceptions", "changes", "touched", "operations"):
+            for name in SWEPT:
                 _run(tx, f"sweep_{name}", {"id": self.id})
             self._do("retire", tx, step=step)
 

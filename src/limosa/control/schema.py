@@ -11,9 +11,14 @@ from typing import Any
 
 from limosa.model.batch import Key
 from limosa.ports.named import named_sql
-from limosa.ports.tx import Dialect, Tx
+from limosa.ports.tx import Begin, Dialect, Tx
 
-__all__ = ["as_json", "as_key", "run", "schema", "statements"]
+__all__ = ["SWEPT", "as_json", "as_key", "prepare", "run", "schema", "statements", "tables"]
+
+SWEPT = ("jobs", "chunks", "exceptions", "changes", "touched", "operations")
+"""What is only needed while a migration lives; for each there is a statement ``sweep_<name>``."""
+
+_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\S+)")
 
 
 @cache
@@ -24,8 +29,25 @@ def schema(dialect: Dialect) -> tuple[str, ...]:
     return tuple(part.strip() for part in bare.split(";") if part.strip())
 
 
+def tables(dialect: Dialect) -> frozenset[str]:
+    """Names of the ledger's tables, as its statements write them."""
+    return frozenset(found[1] for statement in schema(dialect) if (found := _TABLE.match(statement)))
+
+
+def prepare(begin: Begin) -> None:
+    """Makes the ledger's tables where they are missing, also those that an older version did not know; idempotent."""
+    with begin(snapshot=True) as tx:
+        if tables(tx.dialect) <= {name for (name,) in run(tx, "migrations", "tables", {})}:
+            return
+    with begin() as tx:
+        # Two processes that start at once would both try to make the schema.
+        run(tx, "migrations", "one_at_a_time", {})
+        for statement in schema(tx.dialect):
+            tx.execute(statement)
+
+
 def statements(dialect: Dialect, stem: str) -> Mapping[str, str]:
-    """The statements of a file, ``chunks`` or ``migrations``, by name: the same names in every dialect."""
+    """The statements of a file, such as ``chunks`` or ``migrations``, by name: the same names in every dialect."""
     return named_sql("limosa.control", f"{dialect}/{stem}")
 
 

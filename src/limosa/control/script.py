@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from limosa.control.records import claim_values, space_values
-from limosa.control.schema import schema, statements
+from limosa.control.schema import SWEPT, schema, statements
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.model.plan import Plan
@@ -87,9 +87,13 @@ class PlanScript:
         return self._filled("note_operation", {"operation": operation.id, "position": position, "state": state})
 
     def closing(self, step: Step) -> tuple[str, ...]:
-        """Gives the place up and sweeps what is only needed while the migration lives."""
-        swept = ("chunks", "exceptions", "changes", "touched", "operations")
-        return (*(self._filled(f"sweep_{name}", {}) for name in swept), self._filled("retire", {"step": step}))
+        """Gives the place up and sweeps what is only needed while the migration lives.
+
+        The ledger of an older version may lack the table of jobs.
+        """
+        made = (each for each in schema("postgres") if each.startswith("CREATE TABLE IF NOT EXISTS limosa.job "))
+        swept = (self._filled(f"sweep_{name}", {}) for name in SWEPT)
+        return (*made, *swept, self._filled("retire", {"step": step}))
 
     def _filled(self, name: str, values: Mapping[str, object]) -> str:
         return _filled(_SQL[name], {"id": self.plan.migration, **values})

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from limosa.model.job import LaneName
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
 
@@ -71,6 +72,7 @@ class Backfill:
         batch_rows: rows in one request to the provider and in one write transaction.
         budget_usd: hard stop for money; None for no limit.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
+        lane: how texts travel to the provider: ``direct``, or ``batch`` as jobs at a lower price, within a day.
         max_pending: changes that may be outstanding when cutover switches after its last try.
     """
 
@@ -78,6 +80,7 @@ class Backfill:
     budget_usd: float | None = None
     max_pending: int = 100
     cache_mb: int = 4096
+    lane: LaneName = "direct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

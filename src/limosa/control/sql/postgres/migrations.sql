@@ -4,6 +4,10 @@ SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.rel
 WHERE n.nspname = 'limosa' AND c.relname = 'migration'
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'));
 
+-- name: tables
+SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'limosa' AND c.relkind = 'r';
+
 -- name: one_at_a_time
 -- Two processes that begin at once wait for each other here.
 SELECT pg_advisory_xact_lock(hashtext('limosa.hold'));
@@ -48,6 +52,9 @@ UPDATE limosa.migration SET active = false, step = %(step)s, changed = now() WHE
 
 -- name: sweep_chunks
 DELETE FROM limosa.chunk WHERE migration = %(id)s;
+
+-- name: sweep_jobs
+DELETE FROM limosa.job WHERE migration = %(id)s;
 
 -- name: sweep_exceptions
 DELETE FROM limosa.exception WHERE migration = %(id)s;

@@ -1,6 +1,9 @@
 -- name: exists
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limosa_migration');
 
+-- name: tables
+SELECT name FROM sqlite_master WHERE type = 'table';
+
 -- name: one_at_a_time
 -- A transaction that may write is the only one of its kind.
 SELECT 1;
@@ -47,6 +50,9 @@ WHERE id = %(id)s;
 
 -- name: sweep_chunks
 DELETE FROM limosa_chunk WHERE migration = %(id)s;
+
+-- name: sweep_jobs
+DELETE FROM limosa_job WHERE migration = %(id)s;
 
 -- name: sweep_exceptions
 DELETE FROM limosa_exception WHERE migration = %(id)s;
