@@ -29,6 +29,7 @@ def build(file: File) -> Migration:
             budget_usd=backfill.budget_usd,
             max_pending=backfill.max_pending,
             cache_mb=backfill.cache_mb,
+            lane=backfill.lane,
         ),
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )

@@ -151,6 +151,7 @@ class BackfillSection(Section):
     oversize: Annotated[
         str, AfterValidator(values.oversize), Field(description='"refuse", "truncate", "pool" or "skip"')
     ] = "refuse"
+    lane: Annotated[Literal["direct", "batch"], Field(description='"direct" or "batch"')] = "direct"
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"

@@ -48,12 +48,14 @@ class Crew:
         work: fills one chunk.
         follow: settles the changes that wait now and says how many.
         stop: set from outside, or by the first error, ends every thread after its batch.
+        rest: seconds that a worker rests when no chunk is free before it asks again; None where it is to end.
     """
 
     claims: Claims
     work: Callable[[Claim], None]
     follow: Callable[[Claim], int]
     stop: threading.Event
+    rest: Callable[[], float | None] = lambda: None
     _errors: list[BaseException] = field(default_factory=list)
     _idle: threading.Event = field(default_factory=threading.Event)
 
@@ -96,7 +98,11 @@ class Crew:
         while not self.stop.is_set():
             claim = self.claims.claim()
             if claim is None:
-                return
+                pause_s = self.rest()
+                if pause_s is None:
+                    return
+                self.stop.wait(pause_s)
+                continue
             try:
                 self.work(claim)
             except Fenced:

@@ -11,6 +11,8 @@ from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.errors import Refused, Transient
+from limosa.lane.prefetch import Prefetch
+from limosa.model.job import LaneName
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.ports.embedder import Embedder
@@ -18,6 +20,10 @@ from limosa.ports.store import Store
 from limosa.ports.tx import Tx
 
 __all__ = ["Voyage", "carry_out", "take_back"]
+
+
+def _no_jobs() -> Prefetch:
+    raise Refused("Nothing opens batch jobs here.", do='Set lane = "direct" in [backfill].')
 
 
 @dataclass(slots=True)
@@ -29,6 +35,7 @@ class Voyage:
         say: is told what happens, one line for a person.
         meter: what this process has done; a fresh one for each run.
         stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
+        prefetch: opens the way by batch jobs; Refused where there is none.
     """
 
     migration: Migration
@@ -39,6 +46,12 @@ class Voyage:
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)
     stop: threading.Event = field(default_factory=threading.Event)
+    prefetch: Callable[[], Prefetch] = field(default=_no_jobs)
+
+    @property
+    def lane(self) -> LaneName:
+        """How texts travel to the provider, asked anew for each chunk."""
+        return self.migration.backfill.lane
 
     def heed(self) -> None:
         """Ends the run here where somebody asked for it.
@@ -79,6 +92,8 @@ class Voyage:
 
     def ledger(self, *, direction: str = "forward") -> ChunkLedger:
         """The ledger's working half, for this process."""
+        # The ledger may be an older version's.
+        self.records.prepare()
         record = self.record()
         source = self.store.ends(record.epoch).source
         owner = self.store.alive()
