@@ -56,7 +56,9 @@ class World:
         return self.job.with_suffix(".out")
 
 
-def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16) -> World:
+def make_table(
+    url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16, lane: str = "direct"
+) -> World:
     fill_table(url, rows=rows)
 
     def space(model: str, dimensions: int) -> dict[str, object]:
@@ -76,7 +78,7 @@ def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, bat
                     "space": space("old", 6),
                 },
                 "target": {"space": space("new", 8), "match": {"function": "match_docs", "returns": ["id"]}},
-                "backfill": {"batch_rows": batch_rows},
+                "backfill": {"batch_rows": batch_rows, "lane": lane},
             }
         )
     )

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from limosa.app import App
-from limosa.errors import Refused
+from limosa.errors import LimosaError, Refused, Transient
+from limosa.steps.backfill import backfill
+from limosa.steps.status import status
 from tests.crash.world import fill_table
 from tests.journey.batch_world import ACCEPT, app_of, batched_jobs, half_price, new_texts, require_right, spent, vectors
-from tests.providers.openai_server import OpenAIServer
+from tests.providers.openai_server import Fault, OpenAIServer
 from tests.providers.server import ProviderServer
 
 
@@ -169,8 +171,6 @@ def test_the_budget_refuses_a_job_before_it_is_sent(
 
 
 def _backfill(app: App) -> None:
-    from limosa.steps.backfill import backfill
-
     app.voyage.stop.clear()
     assert backfill(app.voyage)
 
@@ -196,3 +196,91 @@ def _states(url: str) -> list[tuple[str, str, str]]:
 def _texts_out(server: ProviderServer) -> list[str]:
     jobs = list(server.batches.jobs.values())
     return [text for job in jobs if not job.ended for item in job.items for text in item.question.texts]
+
+
+def test_to_the_direct_lane_in_mid_run_keeps_what_jobs_have_made(
+    docs: str, openers: Callable[..., App], openai_server: OpenAIServer
+) -> None:
+    _stopped_with_jobs_out(openers(openai_server), openai_server)
+    openai_server.batches.done_when_cancelled = 0.5
+    before = openai_server.texts
+    direct = openers(openai_server, lane="direct")
+    _backfill(direct)
+    require_right(docs)
+    assert {job.state for job in openai_server.batches.jobs.values()} == {"cancelled"}
+    made, asked = openai_server.batched.total(), openai_server.texts - before
+    assert made
+    assert asked
+    # What was made is not asked for again.
+    assert made + asked == len(set(new_texts(docs)))
+
+
+def test_back_to_the_batch_lane(docs: str, openers: Callable[..., App], openai_server: OpenAIServer) -> None:
+    app = openers(openai_server, lane="direct")
+    app.run(accept=ACCEPT, limit=64)
+    before = openai_server.texts
+    batch = openers(openai_server)
+    _backfill(batch)
+    assert openai_server.texts == before
+    assert openai_server.batched
+    require_right(docs)
+
+
+def test_a_stop_says_what_is_out_and_the_next_run_fetches_it(
+    docs: str, openers: Callable[..., App], openai_server: OpenAIServer
+) -> None:
+    said = _stopped_with_jobs_out(openers(openai_server), openai_server)
+    assert any("out with" in line and "limosa run" in line for line in said)
+    found = status(openers(openai_server).voyage)
+    assert found.jobs.count == openai_server.jobs
+    assert found.jobs.texts
+    openai_server.batches.finish()
+    openers(openai_server).run()
+    require_right(docs)
+    assert max(openai_server.batched.values()) == 1
+
+
+def test_a_rollback_calls_the_jobs_off(docs: str, openers: Callable[..., App], openai_server: OpenAIServer) -> None:
+    _stopped_with_jobs_out(openers(openai_server), openai_server)
+    jobs = openai_server.batches.jobs
+    openers(openai_server).rollback()
+    assert jobs
+    assert {job.state for job in jobs.values()} <= {"cancelling", "cancelled"}
+    assert not batched_jobs(docs)
+
+
+def test_a_plan_shows_the_ways_side_by_side_and_refuses_one_that_is_not_there(
+    docs: str, openers: Callable[..., App], openai_server: OpenAIServer, provider_server: Callable[..., ProviderServer]
+) -> None:
+    plan = openers(openai_server).plan()
+    ways = plan.estimates["lanes"]
+    assert isinstance(ways, dict)
+    assert ways["batch"]["cost_usd"] == pytest.approx(ways["direct"]["cost_usd"] / 2)
+    assert plan.estimates["cost_usd"] == ways["batch"]["cost_usd"]
+    assert [check.verdict for check in plan.checks if check.name == "lane"] == ["note"]
+    openai_server.batches.faults.always(Fault(status=404, code="unknown_url", message="no such path"))
+    refused = openers(openai_server).plan()
+    assert [check.verdict for check in refused.checks if check.name == "lane"] == ["refused"]
+
+
+def _stopped_with_jobs_out(app: App, server: OpenAIServer) -> list[str]:
+    """Begins, and stops while every job waits; what was said."""
+    server.batches.after_looks = None
+    said: list[str] = []
+    app.voyage.say = said.append
+    errors: list[LimosaError] = []
+
+    def run() -> None:
+        try:
+            app.run(accept=ACCEPT)
+        except LimosaError as error:
+            errors.append(error)
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    _until(lambda: "waiting for" in app.meter.waiting)
+    app.voyage.stop.set()
+    running.join(30)
+    assert not running.is_alive()
+    assert [type(error) for error in errors] == [Transient]
+    return said

@@ -159,6 +159,8 @@ def _of(look: Look) -> str:
     if look.total is None:
         return f"{rows(look.changes)} changes wait" if look.changes else ""
     parts = [f"{rows(look.done)} of {rows(look.total)}"]
+    if look.waiting:
+        return ", ".join([*parts, look.waiting]) + _spent(look.cost_usd)
     if look.rate_per_s is not None:
         parts.append(f"{rows(look.rate_per_s)} rows/s")
     if look.left_s is not None:

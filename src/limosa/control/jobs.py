@@ -9,7 +9,7 @@ from typing import Any, Literal
 from limosa.control.schema import as_key, run, tables
 from limosa.model.batch import Key
 from limosa.model.chunk import Claim
-from limosa.model.job import JobsOut, Load
+from limosa.model.job import NO_JOBS, JobsOut, Load
 from limosa.ports.tx import Begin, Tx
 
 __all__ = ["Job", "JobStage", "Jobs"]
@@ -99,7 +99,7 @@ class Jobs:
     def out(self) -> JobsOut:
         """How many jobs are with the provider; none where the ledger knows no jobs."""
         if not self._stand():
-            return JobsOut(0, 0, 0.0, 0.0)
+            return NO_JOBS
         count, texts, oldest_s, next_s = self._do("out")[0]
         return JobsOut(int(count), int(texts), float(oldest_s or 0.0), max(0.0, float(next_s or 0.0)))
 

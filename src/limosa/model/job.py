@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["JobsOut", "LaneName", "Load"]
+__all__ = ["NO_JOBS", "JobsOut", "LaneName", "Load"]
 
 LaneName = Literal["direct", "batch"]
 """How texts travel to the provider: asked and answered, or handed in as jobs at a lower price."""
@@ -34,3 +34,7 @@ class JobsOut:
     texts: int
     oldest_s: float
     next_look_s: float
+
+
+NO_JOBS = JobsOut(0, 0, 0.0, 0.0)
+"""Nothing is with a provider."""
