@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.crash.world import World, make_table, start_driver
-from tests.journey.batch_world import require_right
+from tests.journey.batch_world import half_price, new_texts, require_right
 from tests.providers.openai_server import Fault, OpenAIServer
 
 ROWS = 60
@@ -58,6 +58,14 @@ def _require_once(server: OpenAIServer) -> None:
     assert max(server.batched.values()) == 1
 
 
+def _require_paid_once(url: str) -> None:
+    """The ledger has the price of every text, half and once."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT sum(cost_usd) FROM limosa.chunk").fetchone()
+    assert found is not None
+    assert found[0] == pytest.approx(half_price(new_texts(url)))
+
+
 def test_killed_after_the_job_was_made_and_before_its_name_was_noted(
     world: World, database: str, openai_server: OpenAIServer
 ) -> None:
@@ -71,6 +79,7 @@ def test_killed_after_the_job_was_made_and_before_its_name_was_noted(
     _finish(world)
     require_right(database)
     _require_once(openai_server)
+    _require_paid_once(database)
 
 
 def test_killed_before_the_job_was_made(world: World, database: str, openai_server: OpenAIServer) -> None:
@@ -82,6 +91,7 @@ def test_killed_before_the_job_was_made(world: World, database: str, openai_serv
     _finish(world)
     require_right(database)
     _require_once(openai_server)
+    _require_paid_once(database)
 
 
 def test_killed_while_jobs_are_out(world: World, database: str, openai_server: OpenAIServer) -> None:
@@ -92,6 +102,7 @@ def test_killed_while_jobs_are_out(world: World, database: str, openai_server: O
     _finish(world)
     require_right(database)
     _require_once(openai_server)
+    _require_paid_once(database)
 
 
 def test_killed_while_results_are_fetched(world: World, database: str, openai_server: OpenAIServer) -> None:
@@ -108,6 +119,7 @@ def test_killed_while_results_are_fetched(world: World, database: str, openai_se
     _finish(world)
     require_right(database)
     _require_once(openai_server)
+    _require_paid_once(database)
 
 
 def test_two_processes_share_the_jobs(world: World, database: str, openai_server: OpenAIServer) -> None:
@@ -120,3 +132,4 @@ def test_two_processes_share_the_jobs(world: World, database: str, openai_server
         assert process.exitcode == 0, world.output.read_text()
     require_right(database)
     _require_once(openai_server)
+    _require_paid_once(database)

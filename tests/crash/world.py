@@ -62,7 +62,9 @@ def make_table(
     fill_table(url, rows=rows)
 
     def space(model: str, dimensions: int) -> dict[str, object]:
-        return {"provider": "openai", "model": model, "dimensions": dimensions, "base_url": provider_url}
+        named: dict[str, object] = {"provider": "openai", "model": model, "dimensions": dimensions}
+        price = {"usd_per_million_tokens": 1000.0} if lane == "batch" else {}
+        return {**named, "base_url": provider_url, **price}
 
     job = folder / "job.json"
     job.write_text(

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from limosa.app import App
+from limosa.control.jobs import Jobs
 from limosa.errors import LimosaError, Refused, Transient
 from limosa.steps.backfill import backfill
 from limosa.steps.status import status
@@ -284,3 +285,24 @@ def _stopped_with_jobs_out(app: App, server: OpenAIServer) -> list[str]:
     assert not running.is_alive()
     assert [type(error) for error in errors] == [Transient]
     return said
+
+
+def test_a_chunk_whose_job_is_out_rests_until_it_is_to_be_looked_at(
+    docs: str, openers: Callable[..., App], openai_server: OpenAIServer
+) -> None:
+    app = openers(openai_server)
+    _stopped_with_jobs_out(app, openai_server)
+    with psycopg.connect(docs, autocommit=True) as connection:
+        connection.execute("UPDATE limosa.job SET next_look = now() + interval '1 hour'")
+    ledger, jobs = app.voyage.ledger(), Jobs(app.voyage.store.begin, app.migration.id)
+    assert ledger.claim() is None
+    jobs.wake()
+    claim = ledger.claim(fresh=False)
+    assert claim is not None
+    assert len(jobs.of(claim)) == 1
+    jobs.park(claim, 3600.0)
+    ledger.release([claim])
+    other = ledger.claim()
+    assert other is not None
+    assert other.id != claim.id
+    ledger.release([other])

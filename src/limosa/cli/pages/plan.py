@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
 
-__all__ = ["print_plan"]
+__all__ = ["print_plan", "print_ways"]
 
 _VERDICTS = {
     "refused": ("refused", "bold red"),
@@ -40,7 +40,7 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
         _spaces(console, plan, migration)
     _figures(console, "Rows", plan.counts)
     _figures(console, "Estimates", {name: value for name, value in plan.estimates.items() if name != "lanes"})
-    _lanes(console, plan.estimates.get("lanes"), migration.backfill.lane)
+    print_ways(console, plan.estimates.get("lanes"), migration.backfill.lane)
     _rehearsed(console, plan.facts)
     _checks(console, plan, file)
     print_heading(console, "What run, cutover and finish do")
@@ -91,7 +91,7 @@ def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> N
         print_line(console, name, said, width=width)
 
 
-def _lanes(console: Console, lanes: object, chosen: str) -> None:
+def print_ways(console: Console, lanes: object, chosen: str) -> None:
     """The ways that texts can go, side by side; the one that the file asks for is marked."""
     if not isinstance(lanes, Mapping) or not lanes:
         return
