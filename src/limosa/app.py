@@ -14,6 +14,7 @@ import numpy as np
 from limosa import flow
 from limosa.backfill.meter import Meter
 from limosa.config import load
+from limosa.control.jobs import Jobs
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.control.script import PlanScript
@@ -21,6 +22,7 @@ from limosa.embedders.find import find
 from limosa.errors import Refused
 from limosa.lane.fitted import Fitted
 from limosa.lane.lane import Lane
+from limosa.lane.prefetch import Prefetch
 from limosa.lane.purse import Purse
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
@@ -181,6 +183,7 @@ class App:
             say=self._say,
             meter=self.meter,
             stop=self._stop,
+            prefetch=lambda: self._prefetch,
         )
 
     def use_embedder(self, side: str, embedder: Embedder) -> None:
@@ -191,7 +194,7 @@ class App:
         self._embedders[side] = embedder
         self._fitted.pop(side, None)
 
-    def _embedder(self, side: str) -> Embedder:
+    def _embedder(self, side: str) -> Fitted:
         if side not in self._fitted:
             self._fitted[side] = self._lane.through(self._bare(side), stops=side == "target")
         return self._fitted[side]
@@ -211,7 +214,12 @@ class App:
         self._lane.limit({**own, **settings})
 
     def _spent_usd(self) -> float:
-        return self.voyage.reports.spent_usd()
+        return self.voyage.reports.spent_usd() + Jobs(self.voyage.store.begin, self.migration.id).promised_usd()
+
+    @cached_property
+    def _prefetch(self) -> Prefetch:
+        fitted = self._embedder("target")
+        return self._lane.prefetch(self._bare("target"), fitted)
 
     def _require_place(self) -> None:
         place = self.voyage.store.place

@@ -56,11 +56,15 @@ class World:
         return self.job.with_suffix(".out")
 
 
-def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16) -> World:
+def make_table(
+    url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16, lane: str = "direct"
+) -> World:
     fill_table(url, rows=rows)
 
     def space(model: str, dimensions: int) -> dict[str, object]:
-        return {"provider": "openai", "model": model, "dimensions": dimensions, "base_url": provider_url}
+        named: dict[str, object] = {"provider": "openai", "model": model, "dimensions": dimensions}
+        price = {"usd_per_million_tokens": 1000.0} if lane == "batch" else {}
+        return {**named, "base_url": provider_url, **price}
 
     job = folder / "job.json"
     job.write_text(
@@ -76,7 +80,7 @@ def make_table(url: str, folder: Path, *, provider_url: str, rows: int = 40, bat
                     "space": space("old", 6),
                 },
                 "target": {"space": space("new", 8), "match": {"function": "match_docs", "returns": ["id"]}},
-                "backfill": {"batch_rows": batch_rows},
+                "backfill": {"batch_rows": batch_rows, "lane": lane},
             }
         )
     )

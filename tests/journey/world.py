@@ -30,13 +30,19 @@ Named = tuple[str, int]
 
 
 def docs_app(
-    provider_url: str, *, name: str = "journey", source: Named = OLD, target: Named | None = NEW, **backfill: object
+    provider_url: str,
+    *,
+    name: str = "journey",
+    source: Named = OLD,
+    target: Named | None = NEW,
+    provider: str = "openai",
+    **backfill: object,
 ) -> App:
     """The migration of ``docs`` to another space, or without one a fill; the store is what LIMOSA_TEST_URL says."""
 
     def space(named: Named) -> dict[str, object]:
         return {
-            "provider": "openai",
+            "provider": provider,
             "model": named[0],
             "dimensions": named[1],
             "base_url": provider_url,

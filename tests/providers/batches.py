@@ -116,7 +116,7 @@ class Batches:
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, Stored] = {}
         self._embed, self._refusal, self._counters = embed, refusal, counters
-        self._invalid: list[str] = []
+        self._invalid: list[tuple[str, str]] = []
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
 
@@ -132,16 +132,19 @@ class Batches:
             for job in self._open():
                 self._end(job, "expired", share=share)
 
-    def invalidate(self, message: str = "the whole batch is refused on demand") -> None:
+    def invalidate(
+        self, message: str = "the whole batch is refused on demand", *, code: str = "invalid_request"
+    ) -> None:
         """The next job that is made fails validation as a whole."""
         with self._lock:
-            self._invalid.append(message)
+            self._invalid.append((message, code))
 
     def make(self, items: Sequence[Item], *, about: dict[str, Any], complaint: Fault | None, line: int | None) -> Job:
         """A new job; with a complaint it fails when it is looked at."""
         with self._lock:
             if self._invalid and complaint is None:
-                complaint = Fault(status=400, code="invalid_request", message=self._invalid.pop(0))
+                message, code = self._invalid.pop(0)
+                complaint = Fault(status=400, code=code, message=message)
             job = Job(id=self._id("batch"), items=list(items), about=about, complaint=complaint, line=line)
             job.reach("validating")
             self.jobs[job.id] = job

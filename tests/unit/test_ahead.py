@@ -32,9 +32,7 @@ def test_the_order_is_kept_whoever_is_first(pool: ThreadPoolExecutor) -> None:
         return batch * batch
 
     gates[3].set()
-    assert list(in_order(iter(range(4)), judge, pool, ahead=4, halted=never)) == [
-        (i, i * i) for i in range(4)
-    ]
+    assert list(in_order(iter(range(4)), judge, pool, ahead=4, halted=never)) == [(i, i * i) for i in range(4)]
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
@@ -81,9 +79,7 @@ def test_an_error_of_reading_comes_after_all_that_were_read(pool: ThreadPoolExec
 
     got: list[int] = []
     with pytest.raises(ValueError, match="unread"):
-        got.extend(
-            batch for batch, _ in in_order(batches(), lambda batch: batch, pool, ahead=8, halted=never)
-        )
+        got.extend(batch for batch, _ in in_order(batches(), lambda batch: batch, pool, ahead=8, halted=never))
     assert got == [0, 1, 2]
 
 
@@ -122,9 +118,7 @@ def test_every_batch_that_began_is_handed_on_however_the_halt_falls() -> None:
             return batch
 
         with ThreadPoolExecutor(2) as pool:
-            got = [
-                batch for batch, _ in in_order(iter(range(8)), judge, pool, ahead=16, halted=halt.is_set)
-            ]
+            got = [batch for batch, _ in in_order(iter(range(8)), judge, pool, ahead=16, halted=halt.is_set)]
         assert got == sorted(begun)
 
 

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from limosa.cli.lines import print_line, print_proofs
-from limosa.cli.pages.plan import print_plan
+from limosa.cli.pages.plan import print_plan, print_ways
 from limosa.cli.pages.search import print_duplicates, print_found
 from limosa.cli.pages.status import print_failed, print_status
 from limosa.config import load
 from limosa.control.reports import Exceptions, Tally
 from limosa.model.conservation import Conservation
+from limosa.model.job import JobsOut
 from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
 from limosa.model.proof import Proof
@@ -274,3 +275,23 @@ def test_pairs_stand_beside_each_other() -> None:
     print_duplicates(console, found)
     assert "0.990 1 and 2/x" in text(console)
     assert text(console).splitlines()[-1] == "old: 1 pairs among 5 rows"
+
+
+def test_batch_jobs_that_are_out_are_told() -> None:
+    console = page()
+    print_status(console, a_status("running", jobs=JobsOut(3, 1234, 7260.0, 5.0)), file=FILE)
+    assert "3 jobs out, 1,234 texts, the oldest 2 h 01 min" in text(console)
+
+
+def test_the_ways_to_embed_stand_side_by_side() -> None:
+    console = page()
+    ways = {
+        "direct": {"cost_usd": 2.0, "time_s": 90.0},
+        "batch": {"cost_usd": 1.0, "within_s": 86400.0, "source": "a page"},
+        "local": {"cost_usd": 0.0, "why": "another model"},
+    }
+    print_ways(console, ways, "batch")
+    said = text(console)
+    assert "$2.00, about 1 min 30 s" in said
+    assert "$1.00, within 24 hours (as the file says)" in said
+    assert "another model" in said

@@ -13,7 +13,7 @@ from limosa.model.batch import Key, Row, VectorRows, Vectors
 from limosa.model.vectors import faults, normalised
 from limosa.ports.embedder import Embedder
 
-__all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry"]
+__all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry", "wants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,14 @@ def blank(text: str | None) -> str | None:
     return None if text.strip() else "the text is blank"
 
 
+def wants(row: Row, *, fill: bool) -> bool:
+    """Whether a row is to be embedded.
+
+    A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
+    """
+    return blank(row.text) is None and (fill or not row.filled)
+
+
 def carry(rows: Sequence[Row]) -> Verdicts:
     """Rows keep the vector that they have; a row without one is skipped, one that cannot be carried is dead."""
     vectors: list[Vectors] = []
@@ -104,8 +112,7 @@ class Embedding:
     def __call__(self, rows: Sequence[Row]) -> Verdicts:
         """What the provider answers; rows without a text are skipped, texts that it refuses are dead."""
         skipped = {row.key: why for row in rows if (why := blank(row.text)) is not None}
-        # A vector that stands is fresh: the guard trigger clears it when the text outruns it. Not so in a fill.
-        wanted = [row for row in rows if row.key not in skipped and (self.fill or not row.filled)]
+        wanted = [row for row in rows if wants(row, fill=self.fill)]
         kept, short = self._shortened(wanted)
         asked = [row for row in wanted if row.key not in kept]
         answer = embed_rows(self.embedder, asked) if asked else Answer(good=[], vectors=short[:0])

@@ -22,7 +22,7 @@ from limosa.ports.ledger import Ledger
 from limosa.ports.store import Ends, Store
 from limosa.ports.tx import Tx
 
-__all__ = ["Bench", "Haul", "fill_chunk", "settle_batch"]
+__all__ = ["Bench", "Haul", "fill_chunk", "rows_of", "settle_batch"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -237,6 +237,16 @@ def _outrun(ends: Ends, rows: Sequence[Row], tx: Tx) -> set[Key]:
 
 def _stands(row: Row, verdicts: Verdicts) -> bool:
     return row.key not in verdicts.places and row.key not in verdicts.skipped and row.key not in verdicts.dead
+
+
+def rows_of(bench: Bench, claim: Claim, *, after: Key | None) -> Iterator[list[Row]]:
+    """The chunk's rows after a key, batch by batch up to its edge; ends early where the run is to stop."""
+    ends = _ends(bench, claim)
+    while after != claim.upper and not bench.stop.is_set():
+        rows = _read(bench, claim, ends, after)
+        if rows:
+            yield rows
+        after = rows[-1].key if len(rows) == bench.batch_rows else claim.upper
 
 
 def _ends(bench: Bench, claim: Claim) -> Ends:

@@ -158,7 +158,7 @@ def _of(look: Look) -> str:
         return look.detail + done
     if look.waiting:
         done = f"{rows(look.done)} of {rows(look.total)}, " if look.total else ""
-        return done + look.waiting
+        return done + look.waiting + _spent(look.cost_usd)
     if look.total is None:
         return f"{rows(look.changes)} changes wait" if look.changes else ""
     parts = [f"{rows(look.done)} of {rows(look.total)}"]

@@ -32,7 +32,7 @@ class Look:
         rate_per_s: rows a second lately, by all workers; None while it is not known.
         detail: what the store says of it, as the phase of an index build.
         changes: changes of the application that wait.
-        waiting: why no further batch is begun; empty where batches are.
+        waiting: what this process waits for; empty where it does not.
         filled: rows that have an outcome, in whatever phase.
         database_bytes: size of the database; None where nobody says.
         cpu_share: this process's processor time by the time that went by; 2.0 is two processors.

@@ -36,6 +36,7 @@ def build(file: File) -> Migration:
                 max_lag_s=backfill.max_lag_s, max_lock_waits=backfill.max_lock_waits, wait_while=backfill.wait_while
             ),
             pause_file=backfill.pause_file,
+            lane=backfill.lane,
         ),
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )

@@ -164,6 +164,7 @@ class BackfillSection(Section):
     tokens_per_minute: Annotated[
         float | None, Field(gt=0, allow_inf_nan=False, description="a number of tokens above 0")
     ] = None
+    lane: Annotated[Literal["direct", "batch"], Field(description='"direct" or "batch"')] = "direct"
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"

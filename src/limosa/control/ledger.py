@@ -44,11 +44,17 @@ class ChunkLedger:
     def _run(self, tx: Tx, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return run(tx, "chunks", name, params)
 
-    def claim(self) -> Claim | None:
-        """A chunk that nobody works on, cut now if need be; None when none is free and none is left to cut."""
+    def claim(self, *, fresh: bool = True) -> Claim | None:
+        """A chunk that nobody works on, cut now if need be; None when none is free and none is left to cut.
+
+        A chunk with a batch job rests until the job is to be looked at.
+
+        Args:
+            fresh: also those that have no batch job.
+        """
         while True:
-            claim = self._claim(follows=False)
-            if claim is not None or not self._cut_next():
+            claim = self._claim(follows=False, fresh=fresh)
+            if claim is not None or not fresh or not self._cut_next():
                 return claim
 
     def claim_follow(self) -> Claim | None:
@@ -57,9 +63,9 @@ class ChunkLedger:
             self._run(tx, "add_follow", self._ids)
         return self._claim(follows=True)
 
-    def _claim(self, *, follows: bool) -> Claim | None:
+    def _claim(self, *, follows: bool, fresh: bool = True) -> Claim | None:
         with self._begin() as tx:
-            rows = self._run(tx, "claim", {**self._ids, "follows": follows})
+            rows = self._run(tx, "claim", {**self._ids, "follows": follows, "fresh": fresh})
         if not rows:
             return None
         number, fence, lower, upper, cursor, epoch = rows[0]

@@ -89,9 +89,10 @@ class PlanScript:
     def closing(self, step: Step) -> tuple[str, ...]:
         """Gives the place up and sweeps what is only needed while the migration lives.
 
-        The ledger of an older version may lack the table of wishes.
+        The ledger of an older version may lack the tables of wishes and of jobs.
         """
-        made = (each for each in schema("postgres") if each.startswith("CREATE TABLE IF NOT EXISTS limosa.wish "))
+        later = tuple(f"CREATE TABLE IF NOT EXISTS limosa.{name} " for name in ("wish", "job"))
+        made = (each for each in schema("postgres") if each.startswith(later))
         swept = (self._filled(f"sweep_{name}", {}) for name in SWEPT)
         return (*made, *swept, self._filled("retire", {"step": step}))
 

@@ -7,15 +7,17 @@ from typing import Any
 from urllib.parse import quote
 
 from limosa.embedders.decoding import from_numbers, readable, stacked
+from limosa.embedders.google_batch import GoogleBatches
 from limosa.embedders.google_errors import read_error
 from limosa.embedders.http import CONNECTIONS, Wire
+from limosa.embedders.jobs import Desk
 from limosa.embedders.prices import bare
 from limosa.embedders.remote import Protocol, RemoteEmbedder, exchange, refuse_tasks
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
 from limosa.ports.embedder import Limits
 
-__all__ = ["BASE_URL", "limits_of", "open_embedder"]
+__all__ = ["BASE_URL", "each_of", "limits_of", "open_embedder"]
 
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 """Where requests go when the file names no base_url."""
@@ -39,7 +41,15 @@ def open_embedder(space: Space, endpoint: Endpoint) -> RemoteEmbedder:
         # https://ai.google.dev/gemini-api/docs/embeddings, as quoted in public code, seen 2026-11-21.
         refuse_tasks(space, why='the model reads it in the text, such as "task: search result | query: "')
     keys = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-    protocol = Protocol(base_url=BASE_URL, keys=keys, header="x-goog-api-key", limits=limits_of, ask=_ask, unit=True)
+    protocol = Protocol(
+        base_url=BASE_URL,
+        keys=keys,
+        header="x-goog-api-key",
+        limits=limits_of,
+        ask=_ask,
+        unit=True,
+        batches=lambda wire, space: GoogleBatches(Desk(wire, space, read_error, unit=True), each=each_of),
+    )
     return RemoteEmbedder(space, endpoint, protocol)
 
 
@@ -55,14 +65,20 @@ def limits_of(model: str) -> Limits:
     return Limits(batch=100, tokens=tokens, concurrency=CONNECTIONS, cuts=True)
 
 
-def _ask(wire: Wire, space: Space, inputs: list[str], kind: Kind) -> Embedded:
+def each_of(space: Space, text: str, kind: Kind) -> dict[str, Any]:
+    """The request for one text, which carries its prefix already."""
     name = space.model.removeprefix("models/")
     each: dict[str, Any] = {"model": f"models/{name}", "outputDimensionality": space.dimensions}
     task = space.task if kind == "document" else space.query_task
     if task:
         each["taskType"] = task
     # One content a text: several parts, or a list of strings, in one content give one vector for all of them.
-    requests = [{**each, "content": {"parts": [{"text": text}]}} for text in inputs]
+    return {**each, "content": {"parts": [{"text": text}]}}
+
+
+def _ask(wire: Wire, space: Space, inputs: list[str], kind: Kind) -> Embedded:
+    name = space.model.removeprefix("models/")
+    requests = [each_of(space, text, kind) for text in inputs]
     return exchange(
         wire,
         space,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 
 import urllib3
@@ -22,6 +24,9 @@ flight is found by trying.
 
 _CONNECT_S = 10.0
 
+_PIECE_BYTES = 2**18
+"""Read at once of an answer that comes in lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -33,7 +38,7 @@ class Reply:
 
 
 class Wire:
-    """Posts JSON to one address; safe to use from several threads, each with a connection of its own.
+    """Asks one address, mostly by posting JSON; safe to use from several threads, each with a connection of its own.
 
     Args:
         base_url: scheme, host, path; without a name and password.
@@ -61,6 +66,18 @@ class Wire:
         """``host`` or ``host:port``, for a person."""
         return self._url.netloc or ""
 
+    @property
+    def path(self) -> str:
+        """The address's own path, to which those of the requests are added."""
+        return (self._url.path or "").rstrip("/")
+
+    @property
+    def root(self) -> Wire:
+        """The same connections and key, at the address without its path."""
+        other = copy(self)
+        other._url = self._url._replace(path=None)
+        return other
+
     def post(self, path: str, body: bytes) -> Reply:
         """The answer to one request; never repeats it and never follows a redirect.
 
@@ -68,9 +85,58 @@ class Wire:
             Unanswered: no connection, a time-out, or an answer that broke off.
             Refused: the server's certificate is not trusted.
         """
-        url = self._url._replace(path=(self._url.path or "").rstrip("/") + path).url
+        return self.send("POST", path, body)
+
+    def send(
+        self, method: str, path: str, body: bytes | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """As ``post``, by any method; ``headers`` come beside those that every request carries, or instead of them."""
+        with self._asking():
+            answer = self._request(method, path, body, headers or {})
+            return Reply(answer.status, answer.headers, answer.data)
+
+    def lines(self, path: str, *, refuse: Callable[[Reply], Exception]) -> Iterator[bytes]:
+        """The lines of an answer as they arrive, without those that are empty; memory holds one piece of it.
+
+        Args:
+            refuse: the error for an answer whose status is not 200.
+
+        Raises:
+            Unanswered: as for ``post``; lines that came before it are whole.
+        """
+        with self._asking():
+            answer = self._request("GET", path, None, {}, whole=False)
+            try:
+                if answer.status != 200:
+                    raise refuse(Reply(answer.status, answer.headers, answer.read()))
+                rest = b""
+                for piece in answer.stream(_PIECE_BYTES):
+                    *whole, rest = (rest + piece).split(b"\n")
+                    yield from filter(None, whole)
+                if rest:
+                    yield rest
+            finally:
+                # What was not read is not waited for: the connection goes.
+                answer.close()
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], *, whole: bool = True
+    ) -> urllib3.BaseHTTPResponse:
+        route, _, query = path.partition("?")
+        return self._pool.request(
+            method,
+            self._url._replace(path=self.path + route, query=query or None).url,
+            body=body,
+            headers={**self._headers, **headers},
+            retries=False,
+            redirect=False,
+            preload_content=whole,
+        )
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
         try:
-            answer = self._pool.request("POST", url, body=body, headers=self._headers, retries=False, redirect=False)
+            yield
         except urllib3.exceptions.SSLError as exc:
             if any(isinstance(each, ssl.SSLCertVerificationError) for each in (*exc.args, exc.__cause__)):
                 raise Refused(
@@ -80,7 +146,6 @@ class Wire:
             raise self._lost(exc) from exc
         except urllib3.exceptions.HTTPError as exc:
             raise self._lost(exc) from exc
-        return Reply(answer.status, answer.headers, answer.data)
 
     def quiet(self, text: str) -> str:
         """At most 200 characters of a provider's message on one line, without the key."""

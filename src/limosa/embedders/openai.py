@@ -7,7 +7,9 @@ from typing import Any
 
 from limosa.embedders import google, google_errors
 from limosa.embedders.http import CONNECTIONS, Reply, Wire
+from limosa.embedders.jobs import Desk
 from limosa.embedders.openai_answer import read_answer
+from limosa.embedders.openai_batch import OpenAIBatches
 from limosa.embedders.prices import bare
 from limosa.embedders.refusal import Fault, Said, json_of
 from limosa.embedders.remote import Protocol, RemoteEmbedder, exchange
@@ -35,7 +37,14 @@ def open_embedder(space: Space, endpoint: Endpoint) -> RemoteEmbedder:
         Refused: the key's variable is missing, base_url is no address, or the tokenizer is none.
         ModuleNotFoundError: a tokenizer is named and the library tokenizers is not installed.
     """
-    protocol = Protocol(base_url=BASE_URL, keys=("OPENAI_API_KEY",), limits=_limits, ask=_Sizing(space))
+    sizing = _Sizing(space)
+    protocol = Protocol(
+        base_url=BASE_URL,
+        keys=("OPENAI_API_KEY",),
+        limits=_limits,
+        ask=sizing,
+        batches=lambda wire, space: OpenAIBatches(Desk(wire, space, read_error), sized=lambda: sizing.sized),
+    )
     return RemoteEmbedder(space, endpoint, protocol)
 
 
@@ -51,8 +60,13 @@ class _Sizing:
         # None until a server that was not asked gives another size.
         self._sized = True if bare(space.model).startswith(_SIZED) else None
 
+    @property
+    def sized(self) -> bool:
+        """Whether ``dimensions`` is asked for, as far as is known."""
+        return bool(self._sized)
+
     def __call__(self, wire: Wire, space: Space, inputs: list[str], kind: Kind) -> Embedded:
-        answer = _ask(wire, space, inputs, sized=bool(self._sized))
+        answer = _ask(wire, space, inputs, sized=self.sized)
         if self._sized is None and answer.vectors.shape[1] != space.dimensions:
             return self._again(wire, space, inputs, answer)
         return answer

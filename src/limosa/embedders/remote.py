@@ -22,6 +22,7 @@ from limosa.errors import Refused
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
+from limosa.ports.batches import Batches
 from limosa.ports.embedder import Limits, Price
 from limosa.ports.reference import secret
 
@@ -44,6 +45,7 @@ class Protocol:
         ask: the request.
         unit: vectors are L2-normalised here whatever the space says.
         price: what every model costs; None where the price table knows.
+        batches: opens its batch endpoint; None where it has none.
     """
 
     base_url: str
@@ -53,6 +55,7 @@ class Protocol:
     header: str = "Authorization"
     unit: bool = False
     price: Price | None = None
+    batches: Callable[[Wire, Space], Batches] | None = None
 
 
 class RemoteEmbedder:
@@ -66,6 +69,7 @@ class RemoteEmbedder:
         base_url = protocol.base_url if endpoint.base_url is None else endpoint.base_url
         key = _key(endpoint, protocol)
         self._wire = Wire(base_url, key=key, timeout_s=endpoint.timeout_s, header=protocol.header)
+        self.batches = protocol.batches(self._wire, space) if protocol.batches is not None else None
 
     @property
     def space(self) -> Space:

@@ -49,6 +49,7 @@ class Crew:
         follow: settles the changes that wait now and says how many.
         stop: set from outside, or by the first error, ends every thread after its batch.
         over: no further chunk is wanted.
+        rest: seconds that a worker rests when no chunk is free before it asks again; None where it is to end.
     """
 
     claims: Claims
@@ -56,6 +57,7 @@ class Crew:
     follow: Callable[[Claim], int]
     stop: threading.Event
     over: Callable[[], bool] = lambda: False
+    rest: Callable[[], float | None] = lambda: None
     _errors: list[BaseException] = field(default_factory=list)
     _idle: threading.Event = field(default_factory=threading.Event)
 
@@ -98,7 +100,11 @@ class Crew:
         while not (self.stop.is_set() or self.over()):
             claim = self.claims.claim()
             if claim is None:
-                return
+                pause_s = self.rest()
+                if pause_s is None:
+                    return
+                self.stop.wait(pause_s)
+                continue
             try:
                 self.work(claim)
             except Fenced:

@@ -7,6 +7,7 @@ from datetime import date
 
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Space
+from limosa.ports.batches import Batches, batches_of
 from limosa.ports.embedder import Embedder, Limits, Price
 
 __all__ = ["Around"]
@@ -42,6 +43,11 @@ class Around:
     def destination(self) -> str:
         """Where texts are sent."""
         return self._inner.destination
+
+    @property
+    def batches(self) -> Batches | None:
+        """Its way of handing in jobs; None where it has none."""
+        return batches_of(self._inner)
 
     def count(self, texts: Sequence[str]) -> list[int] | None:
         """Input tokens of each text."""

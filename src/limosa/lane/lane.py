@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from limosa.errors import Refused
 from limosa.lane.cache import Cache, default_path, keys_of, open_cache
 from limosa.lane.fitted import Fitted
 from limosa.lane.gate import Gate
 from limosa.lane.paced import Paced
+from limosa.lane.prefetch import Prefetch
 from limosa.lane.purse import Paying, Purse
 from limosa.lane.remembered import Remembered
 from limosa.lane.tokens import Counter
 from limosa.model.wish import Settings
+from limosa.ports.batches import batches_of
 from limosa.ports.embedder import HERE, Embedder
 
 __all__ = ["Lane"]
@@ -53,6 +56,28 @@ class Lane:
         paced = self._paced(embedder, counter, WORK_PATIENCE_S)
         paying = Paying(paced, counter, self.purse, stops=stops)
         return Fitted(Remembered(paying, self._kept_for(embedder), recovered=self.purse.pay), counter)
+
+    def prefetch(self, embedder: Embedder, fitted: Fitted) -> Prefetch:
+        """The way of the same texts by batch jobs into what is kept here, from where ``fitted`` finds them.
+
+        Raises:
+            Refused: the provider takes no jobs, or nothing is kept on this machine.
+        """
+        batches = batches_of(embedder)
+        if batches is None:
+            raise Refused(
+                f"{embedder.destination} takes no batch jobs.",
+                needed="A provider with a batch endpoint: openai or google.",
+                do='Set lane = "direct" in [backfill].',
+            )
+        cache = self._kept_for(embedder)
+        if cache is None:
+            raise Refused(
+                "Vectors are not kept on this machine, and a batch job's results come by what is kept.",
+                needed="A cache_mb above 0 in [backfill], and a cache folder that can be written.",
+                do='Correct it, or set lane = "direct" in [backfill].',
+            )
+        return Prefetch(batches, fitted, cache, self.purse)
 
     def asking(self, embedder: Embedder) -> Fitted:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""

@@ -40,13 +40,19 @@ class Purse:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def hold(self, about_usd: float, *, stops: bool = True) -> Iterator[Callable[[float], None]]:
+    def hold(self, about_usd: float, *, stops: bool = True, job: bool = False) -> Iterator[Callable[[float], None]]:
         """Sets money aside for one request; the value is called with what it really cost.
+
+        Args:
+            job: it is for a batch job, which the ledger counts from when this block ends: many requests' worth, so
+                the ledger is looked at before, and before whatever is paid after it.
 
         Raises:
             Refused: the budget does not hold it.
         """
         with self._guard:
+            if job:
+                self._seen_s = float("-inf")
             budget_usd = self.budget_usd()
             if stops and budget_usd is not None and about_usd:
                 self._require(about_usd, budget_usd)
@@ -59,6 +65,8 @@ class Purse:
             with self._guard:
                 self._held_usd -= about_usd
                 self.paid_usd += sum(paid)
+                if job:
+                    self._seen_s = float("-inf")
 
     def pay(self, cost_usd: float) -> None:
         """Notes what was paid."""

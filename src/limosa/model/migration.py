@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from limosa.model.job import LaneName
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
@@ -73,6 +74,7 @@ class Backfill:
         budget_usd: hard stop for money; None for no limit.
         requests_per_minute, tokens_per_minute: most that goes to a provider; None for what it allows.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
+        lane: how texts travel to the provider: ``direct``, or ``batch`` as jobs at a lower price, within a day.
         max_pending: changes that may be outstanding when cutover switches after its last try.
         limits: the strain at which a run waits.
         pause_file: while this file is there, a run on this machine waits; None for no such file.
@@ -92,6 +94,8 @@ class Backfill:
         """The limits of the file by name; without those that it does not name."""
         named = {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute}
         return {name: value for name, value in named.items() if value is not None}
+
+    lane: LaneName = "direct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

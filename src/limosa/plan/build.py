@@ -8,6 +8,7 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
 from limosa.plan.estimates import estimates, slow_checks
+from limosa.plan.lanes import in_lane, lane_checks
 from limosa.plan.lengths import length_checks
 from limosa.plan.models import new_model_checks, old_model_checks, sent_checks, space_checks
 from limosa.plan.money import Savings, bill, budget_checks
@@ -61,7 +62,9 @@ def build_plan(
     )
     estimated = estimates(migration, facts, new, old, cost)
     if new.embedder is not None:
-        checks += budget_checks(migration, cost) + length_checks(migration, new.embedder, facts.longest)
+        checks += budget_checks(migration, in_lane(migration.backfill.lane, new, cost))
+        checks += length_checks(migration, new.embedder, facts.longest)
+    checks += lane_checks(migration, new)
     checks += sent_checks(migration, new.embedder) + slow_checks(estimated)
     return _plan(migration, facts, locked, checks, estimated)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
+from limosa.plan.lanes import in_lane, lanes
 from limosa.plan.models import columns_sent
 from limosa.plan.money import Bill
 from limosa.plan.probe import Probe
@@ -37,12 +38,16 @@ def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None,
     build = facts.sizes.get("index_build_s", 0.0)
     build_s = float(build) if isinstance(build, int | float) else 0.0
     price = bill.price
+    ways = lanes(new, bill, direct_s=round(backfill_s, 1) if backfill_s is not None else None)
+    if migration.backfill.lane == "batch":
+        # How long a provider takes for its jobs nobody knows before.
+        backfill_s = None
     return {
         **facts.sizes,
         "rows_to_embed": rows,
         "tokens": bill.tokens,
         "tokens_basis": bill.basis,
-        "cost_usd": bill.cost_usd,
+        "cost_usd": in_lane(migration.backfill.lane, new, bill).cost_usd,
         "sum": bill.sum,
         **{f"saved_by_{name}_usd": usd for name, usd in bill.saved_usd.items()},
         "price_usd_per_million_tokens": price.usd_per_million_tokens if price is not None else None,
@@ -56,6 +61,7 @@ def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None,
         "sends_to": new.embedder.destination if new.embedder is not None else None,
         "columns_sent": list(columns_sent(migration.target.place.text)),
         "new_model_answers": new.error is None,
+        "lanes": ways,
         "old_model_answers": old.error is None if old is not None else None,
     }
 

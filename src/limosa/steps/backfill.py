@@ -10,10 +10,13 @@ from limosa.backfill.follow import drain
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Embedding, carry
 from limosa.backfill.worker import Bench, fill_chunk
+from limosa.control.jobs import Jobs
 from limosa.control.ledger import ChunkLedger
 from limosa.engines.threads import Crew
 from limosa.errors import Fenced, Transient
 from limosa.model.chunk import Claim
+from limosa.model.job import JobsOut
+from limosa.steps.jobs import Waiting
 from limosa.steps.voyage import Voyage
 
 __all__ = ["backfill", "bench_for", "catch_up", "workers_of"]
@@ -119,22 +122,45 @@ def _callers(voyage: Voyage) -> int:
 def _fill(voyage: Voyage, limit: int | None, pool: Executor) -> bool:
     ledger = voyage.ledger()
     bench = bench_for(voyage, ledger, limit=limit, pool=pool)
+    jobs = Jobs(voyage.store.begin, voyage.migration.id, fence=ledger.fence)
+    if voyage.migration.shape != "split" and voyage.lane == "batch":
+        # Refused now where it cannot be done, and not when the first chunk is reached.
+        voyage.prefetch()
+    waiting = Waiting(voyage=voyage, bench=bench, ledger=ledger, jobs=jobs, trial=limit is not None)
     while True:
         crew = Crew(
-            ledger,
-            lambda claim: fill_chunk(bench, claim),
+            waiting,
+            lambda claim: _work(bench, waiting, claim),
             lambda claim: drain(bench, claim),
             bench.stop,
             over=lambda: bench.full,
+            rest=waiting.rest,
         )
         crew.run(bench.threads)
-        voyage.heed()
-        if bench.full:
+        out = jobs.out()
+        if bench.full or (out.count and limit is not None):
             return False
+        _heed(voyage, out)
         if not voyage.reports.tally().chunks_open:
+            waiting.tidy()
             return True
         # What is left is leased to other processes; one that dies leaves its chunks to this one.
         time.sleep(LOOK_S)
+
+
+def _work(bench: Bench, waiting: Waiting, claim: Claim) -> None:
+    if not waiting.ready(claim):
+        return
+    fill_chunk(bench, claim)
+    waiting.tidy()
+
+
+def _heed(voyage: Voyage, out: JobsOut) -> None:
+    """Ends the run where somebody asked for it, and says what goes on without it."""
+    if out.count:
+        jobs = "1 batch job is" if out.count == 1 else f"{out.count} batch jobs are"
+        voyage.say(f"{jobs} out with {out.texts:,} texts; limosa run FILE fetches what they make")
+    voyage.heed()
 
 
 def catch_up(voyage: Voyage) -> int:

@@ -6,6 +6,7 @@ from limosa.control.records import Record
 from limosa.errors import ProofFailed, Refused, Transient
 from limosa.steps.backfill import catch_up
 from limosa.steps.cutover import MOST_TRIES
+from limosa.steps.jobs import call_off
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage, carry_out
 
@@ -49,6 +50,7 @@ def _finish(voyage: Voyage, *, drop_old: bool) -> None:
     # What was changed until the triggers went is still noted; after them nothing is.
     if record.shape != "split":
         catch_up(voyage)
+    call_off(voyage)
     voyage.records.retire("finish")
     voyage.records.tell("finish")
 

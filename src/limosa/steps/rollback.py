@@ -21,6 +21,7 @@ from limosa.ports.embedder import Embedder
 from limosa.ports.store import Ends
 from limosa.ports.target import Part
 from limosa.steps.cutover import MOST_TRIES, TRIES, switch
+from limosa.steps.jobs import call_off
 from limosa.steps.voyage import Voyage, take_back
 
 __all__ = ["rollback", "rollback_part"]
@@ -88,6 +89,7 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         # An earlier call died right after it had switched back: what was outstanding then is still noted.
         ledger = voyage.ledger(direction="back")
         left = list(_restore_touched(voyage, ledger, _desk(voyage)).items())
+    call_off(voyage)
     for step in reversed(STEPS):
         take_back(voyage, step, leave=("switch",))
     voyage.records.tell("rollback", "" if record.shape == "split" else f"{len(left):,} rows without an old vector")

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from limosa.control.jobs import Jobs
 from limosa.control.records import Record
 from limosa.control.reports import Exceptions, Tally
 from limosa.errors import LimosaError
 from limosa.model.conservation import Conservation
+from limosa.model.job import NO_JOBS, JobsOut
 from limosa.model.operation import Step
 from limosa.model.proof import Proof
 from limosa.model.wish import Pause, Settings
@@ -41,6 +43,7 @@ class Status:
         tally: counts of the ledger; None while there is none.
         conservation: counted live; None where it was not asked for or there is nothing to count.
         rate_per_s: rows a second, by all workers; None where nobody works or there was one look only.
+        jobs: batch jobs that are with the provider.
         building: how far an index build is; None while none runs.
         exceptions: skipped and dead keys by reason, with examples.
         paused: why and since when somebody paused it; None where nobody did.
@@ -61,6 +64,7 @@ class Status:
     tally: Tally | None = None
     conservation: Conservation | None = None
     rate_per_s: float | None = None
+    jobs: JobsOut = NO_JOBS
     building: Progress | None = None
     exceptions: tuple[Exceptions, ...] = ()
     proofs: tuple[Proof, ...] = ()
@@ -119,6 +123,7 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         tally=tally,
         conservation=_conservation(voyage, record) if count else None,
         rate_per_s=_rate(before, tally, looked_s),
+        jobs=Jobs(voyage.store.begin, voyage.migration.id).out(),
         building=voyage.store.runner.progress() if under_way else None,
         exceptions=tuple(voyage.reports.exceptions()),
         proofs=record.proofs,

@@ -14,6 +14,8 @@ from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.control.wishes import Wishes
 from limosa.errors import Refused, Transient
+from limosa.lane.prefetch import Prefetch
+from limosa.model.job import LaneName
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.model.wish import Settings
@@ -22,6 +24,10 @@ from limosa.ports.store import Store
 from limosa.ports.tx import Tx
 
 __all__ = ["Voyage", "carry_out", "take_back"]
+
+
+def _no_jobs() -> Prefetch:
+    raise Refused("Nothing opens batch jobs here.", do='Set lane = "direct" in [backfill].')
 
 
 @dataclass(slots=True)
@@ -37,6 +43,7 @@ class Voyage:
         stop: set from outside, ends a run after the batches in flight; cleared when the run is over.
         brakes: keep this process from beginning another batch while there is a reason to wait.
         settings: what people set while the run is under way, in place of what the file says.
+        prefetch: opens the way by batch jobs; Refused where there is none.
     """
 
     migration: Migration
@@ -67,6 +74,13 @@ class Voyage:
         """The hard stop for money: what people set, else what the file says; None for no limit."""
         wished = self.settings.get("budget_usd")
         return float(wished) if wished is not None else self.migration.backfill.budget_usd
+
+    prefetch: Callable[[], Prefetch] = field(default=_no_jobs)
+
+    @property
+    def lane(self) -> LaneName:
+        """How texts travel to the provider, asked anew for each chunk."""
+        return "batch" if self.settings.get("lane", self.migration.backfill.lane) == "batch" else "direct"
 
     def heed(self) -> None:
         """Waits here while there is a reason to, and ends the run where somebody asked for it.
@@ -108,6 +122,8 @@ class Voyage:
 
     def ledger(self, *, direction: str = "forward") -> ChunkLedger:
         """The ledger's working half, for this process."""
+        # The ledger may be an older version's.
+        self.records.prepare()
         record = self.record()
         source = self.store.ends(record.epoch).source
         owner = self.store.alive()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
 
-__all__ = ["print_plan"]
+__all__ = ["print_plan", "print_ways"]
 
 _VERDICTS = {
     "refused": ("refused", "bold red"),
@@ -39,7 +39,8 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
     else:
         _spaces(console, plan, migration)
     _figures(console, "Rows", plan.counts)
-    _figures(console, "Estimates", plan.estimates)
+    _figures(console, "Estimates", {name: value for name, value in plan.estimates.items() if name != "lanes"})
+    print_ways(console, plan.estimates.get("lanes"), migration.backfill.lane)
     _rehearsed(console, plan.facts)
     _checks(console, plan, file)
     print_heading(console, "What run, cutover and finish do")
@@ -88,6 +89,20 @@ def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> N
     width = min(30, max(len(name) for name, _ in lines) + 2)
     for name, said in lines:
         print_line(console, name, said, width=width)
+
+
+def print_ways(console: Console, lanes: object, chosen: str) -> None:
+    """The ways that texts can go, side by side; the one that the file asks for is marked."""
+    if not isinstance(lanes, Mapping) or not lanes:
+        return
+    print_heading(console, "Ways to embed")
+    for name, way in lanes.items():
+        said = [str(way["why"])] if "why" in way else [in_words("cost_usd", way["cost_usd"])]
+        if "time_s" in way:
+            said.append(f"about {in_words('time_s', way['time_s'])}" if way["time_s"] is not None else "time not known")
+        if "within_s" in way:
+            said.append(f"within {way['within_s'] / 3600:.0f} hours")
+        print_line(console, name, ", ".join(said) + (" (as the file says)" if name == chosen else ""))
 
 
 def _rehearsed(console: Console, facts: Mapping[str, object]) -> None:

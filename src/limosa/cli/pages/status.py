@@ -132,6 +132,11 @@ def _numbers(console: Console, status: Status) -> None:
         building = status.building
         print_line(console, "index", f"{building.phase}, {rows(building.done)} of {rows(building.total)}")
     print_line(console, "chunks", f"{tally.chunks_done} done, {tally.chunks_open} open, {tally.workers} at work")
+    if status.jobs.count:
+        oldest = duration(status.jobs.oldest_s)
+        print_line(
+            console, "batch", f"{status.jobs.count} jobs out, {rows(status.jobs.texts)} texts, the oldest {oldest}"
+        )
     if tally.changes:
         print_line(console, "changes", f"{rows(tally.changes)} wait to be followed")
     if tally.database_bytes is not None:

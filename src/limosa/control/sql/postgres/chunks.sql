@@ -11,6 +11,10 @@ WHERE id = (
           WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND l.classid = (c.owner >> 32)::bigint::oid AND l.objid = (c.owner & 4294967295)::bigint::oid))
+      -- One whose job is out rests until somebody is to look; without ``fresh`` one without a job does too.
+      AND NOT EXISTS (SELECT FROM limosa.job AS j
+          WHERE j.chunk = c.id AND j.state <> 'closed' AND j.next_look > clock_timestamp())
+      AND (%(fresh)s OR EXISTS (SELECT FROM limosa.job AS j WHERE j.chunk = c.id AND j.state <> 'closed'))
     ORDER BY c.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id, fence, lower, upper, cursor,
     (SELECT epoch FROM limosa.migration WHERE id = %(migration)s);

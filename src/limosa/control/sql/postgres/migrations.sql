@@ -53,6 +53,9 @@ UPDATE limosa.migration SET active = false, step = %(step)s, changed = now() WHE
 -- name: sweep_chunks
 DELETE FROM limosa.chunk WHERE migration = %(id)s;
 
+-- name: sweep_jobs
+DELETE FROM limosa.job WHERE migration = %(id)s;
+
 -- name: sweep_exceptions
 DELETE FROM limosa.exception WHERE migration = %(id)s;
 

@@ -100,3 +100,23 @@ CREATE TABLE IF NOT EXISTS limosa.space (
     title       text NOT NULL,
     description jsonb NOT NULL
 );
+
+-- Texts that are with a provider as a batch job: the part of a chunk after the job before it, up to a key.
+CREATE TABLE IF NOT EXISTS limosa.job (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration  text NOT NULL,
+    chunk      bigint NOT NULL,
+    upto       text[] NOT NULL,
+    tag        text NOT NULL UNIQUE,
+    job        text,
+    state      text NOT NULL DEFAULT 'sending',
+    tries      integer NOT NULL DEFAULT 1,
+    texts      bigint NOT NULL,
+    tokens     bigint NOT NULL,
+    cost_usd   double precision NOT NULL,
+    before_usd double precision NOT NULL,
+    submitted  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    next_look  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reason     text NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS job_open ON limosa.job (migration, chunk) WHERE state <> 'closed';

@@ -7,6 +7,10 @@ WHERE id = (
     WHERE c.migration = %(migration)s AND c.state = 'open' AND c.follows = %(follows)s
       AND EXISTS (SELECT 1 FROM limosa_migration WHERE id = %(migration)s AND direction = %(direction)s)
       AND (c.lease_until IS NULL OR c.lease_until < (julianday('now') - 2440587.5) * 86400.0)
+      -- One whose job is out rests until somebody is to look; without ``fresh`` one without a job does too.
+      AND NOT EXISTS (SELECT 1 FROM limosa_job AS j
+          WHERE j.chunk = c.id AND j.state <> 'closed' AND j.next_look > (julianday('now') - 2440587.5) * 86400.0)
+      AND (%(fresh)s OR EXISTS (SELECT 1 FROM limosa_job AS j WHERE j.chunk = c.id AND j.state <> 'closed'))
     ORDER BY c.id LIMIT 1)
 RETURNING id, fence, lower, upper, cursor,
     (SELECT epoch FROM limosa_migration WHERE id = %(migration)s);

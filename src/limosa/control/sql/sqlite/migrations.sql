@@ -51,6 +51,9 @@ WHERE id = %(id)s;
 -- name: sweep_chunks
 DELETE FROM limosa_chunk WHERE migration = %(id)s;
 
+-- name: sweep_jobs
+DELETE FROM limosa_job WHERE migration = %(id)s;
+
 -- name: sweep_exceptions
 DELETE FROM limosa_exception WHERE migration = %(id)s;
 

@@ -115,3 +115,23 @@ CREATE TABLE IF NOT EXISTS limosa_layout (
     changed TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
     reads   TEXT NOT NULL DEFAULT 'both' CHECK (reads IN ('old', 'both', 'new'))
 );
+
+-- Texts that are with a provider as a batch job: the part of a chunk after the job before it, up to a key.
+CREATE TABLE IF NOT EXISTS limosa_job (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    migration  TEXT NOT NULL,
+    chunk      INTEGER NOT NULL,
+    upto       TEXT NOT NULL,
+    tag        TEXT NOT NULL UNIQUE,
+    job        TEXT,
+    state      TEXT NOT NULL DEFAULT 'sending',
+    tries      INTEGER NOT NULL DEFAULT 1,
+    texts      INTEGER NOT NULL,
+    tokens     INTEGER NOT NULL,
+    cost_usd   REAL NOT NULL,
+    before_usd REAL NOT NULL,
+    submitted  REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    next_look  REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    reason     TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS limosa_job_open ON limosa_job (migration, chunk) WHERE state <> 'closed';
