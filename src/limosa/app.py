@@ -18,6 +18,7 @@ from limosa.control.jobs import Jobs
 from limosa.control.records import Record, Records
 from limosa.control.reports import Reports
 from limosa.control.script import PlanScript
+from limosa.control.usage import usage_checks
 from limosa.embedders.find import find
 from limosa.errors import Refused
 from limosa.lane.fitted import Fitted
@@ -89,6 +90,7 @@ class App:
             known=lambda texts: self._lane.known(self._bare("target"), texts),
             locked=begun.operations if begun is not None else (),
         )
+        plan = replace(plan, checks=(*usage_checks(self.migration, self.voyage.store.begin), *plan.checks))
         if rehearse and self.migration.split is not None:
             plan = replace(plan, facts=dict(rehearse_split(self.voyage)))
         if sql is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 import psycopg
@@ -14,6 +15,7 @@ from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.steps.backfill import backfill
 from limosa.steps.expand import expand
+from limosa.steps.status import status
 from tests.providers.server import ProviderServer
 from tests.providers.vectors import tokens_of, vector_of
 
@@ -45,26 +47,28 @@ def _text(number: int) -> str:
     return f"question {number}: how far does bird {number * 7919 % 1000} fly in {number % 12} days without landing"
 
 
-def _app(google: ProviderServer, *, model: str = NEW, dimensions: int = 1536, old: tuple[str, int] = (OLD, 768)) -> App:
+def _app(google: ProviderServer, *, dimensions: int = 1536, old: tuple[str, int] = (OLD, 768)) -> App:
+    return open_app(_job(google, dimensions=dimensions, old=old))
+
+
+def _job(google: ProviderServer, *, dimensions: int = 1536, old: tuple[str, int] = (OLD, 768)) -> dict[str, object]:
     def space(name: str, d: int) -> dict[str, object]:
         key = "env:LIMOSA_TEST_GOOGLE_KEY"
         return {"provider": "google", "model": name, "dimensions": d, "base_url": google.base_url, "key": key}
 
-    return open_app(
-        {
-            "name": f"questions-{dimensions}",
-            "source": {
-                "store": "env:LIMOSA_TEST_URL",
-                "table": "questions",
-                "key": "id",
-                "text": "body",
-                "vector": "embedding",
-                "space": space(*old),
-            },
-            "target": {"space": space(model, dimensions), "index": False},
-            "backfill": {"budget_usd": 1.0, "batch_rows": 100},
-        }
-    )
+    return {
+        "name": f"questions-{dimensions}",
+        "source": {
+            "store": "env:LIMOSA_TEST_URL",
+            "table": "questions",
+            "key": "id",
+            "text": "body",
+            "vector": "embedding",
+            "space": space(*old),
+        },
+        "target": {"space": space(NEW, dimensions), "index": False},
+        "backfill": {"budget_usd": 1.0, "batch_rows": 100},
+    }
 
 
 def _vectors(url: str, column: str = "embedding") -> dict[int, list[float]]:
@@ -157,3 +161,30 @@ def test_a_key_that_expires_stops_the_run_at_once_and_loses_nothing(google: Prov
     assert app.voyage.reports.tally().dead == 0
     assert all(len(vector) == 1536 for vector in _vectors(questions, "embedding_limosa").values())
     app.close()
+
+
+def test_what_was_paid_stands_beside_the_estimate_and_in_the_users_own_table(
+    google: ProviderServer, questions: str
+) -> None:
+    with psycopg.connect(questions, autocommit=True) as connection:
+        connection.execute('CREATE TABLE billing (job text, "what for" text, tokens bigint, usd numeric(12, 8))')
+    columns = {"job": "migration", "what for": "model", "tokens": "tokens", "usd": "cost_usd"}
+    job = {**_job(google), "backfill": {"batch_rows": 100, "usage": {"table": "billing", "columns": columns}}}
+    wrong = {**job, "backfill": {"usage": {"table": "billing", "columns": {"nothing": "tokens"}}}}
+    with closing(open_app(wrong)) as app:
+        assert [check.name for check in app.plan().refusals] == ["usage-table"]
+    with closing(open_app(job)) as app:
+        app.run(accept=ACCEPT)
+        tally, found = app.voyage.reports.tally(), status(app.voyage).spending
+    assert found is not None
+    assert (found.estimated_texts, found.paid_texts) == (ROWS, ROWS)
+    assert found.paid_usd == pytest.approx(tally.cost_usd)
+    differences = found.by_texts_usd + found.by_length_usd + found.by_price_usd
+    assert found.paid_usd - found.estimated_usd == pytest.approx(differences)
+    with psycopg.connect(questions) as connection:
+        noted = connection.execute(
+            'SELECT job, "what for", sum(tokens), sum(usd) FROM billing GROUP BY 1, 2'
+        ).fetchall()
+    ((name, model, tokens, usd),) = noted
+    assert (name, model, tokens) == ("questions-1536", NEW, tally.tokens)
+    assert float(usd) == pytest.approx(tally.cost_usd, rel=1e-3)

@@ -48,6 +48,7 @@ def a_status(state: State, **more: object) -> Status:
         done=90,
         skipped=5,
         dead=2,
+        asked=20,
         tokens=1000,
         cost_usd=0.25,
         chunks_done=3,

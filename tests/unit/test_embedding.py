@@ -36,7 +36,7 @@ def test_one_refused_text_is_found_by_halves(openai_server: OpenAIServer) -> Non
     np.testing.assert_array_equal(answer.vectors, np.stack(wanted))
     # One whole, two halves at each of four levels.
     assert openai_server.requests == 9
-    assert answer.tokens == openai_server.tokens
+    assert answer.paid.tokens == openai_server.tokens
     assert set(openai_server.paid.values()) == {1}
 
 

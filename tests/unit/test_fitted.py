@@ -112,7 +112,7 @@ class TestExact:
     def test_a_batch_of_long_texts_asks_for_nothing(self, oversize: str) -> None:
         fitted, inner = narrow(oversize)
         answer = embed_rows(fitted, rows(LONG, LONG))
-        assert (inner.sent, answer.good, answer.tokens) == ([], [], 0)
+        assert (inner.sent, answer.good, answer.paid.tokens) == ([], [], 0)
         assert len(answer.skipped if oversize == "skip" else answer.dead) == 2
 
     def test_requests_are_packed_by_texts_and_by_tokens(self) -> None:

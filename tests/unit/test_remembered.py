@@ -145,7 +145,7 @@ def test_a_spoiled_vector_is_not_kept(open_way: Open, openai_server: OpenAIServe
     rows = [Row((text,), text, ()) for text in ("bad", "good")]
     answer = embed_rows(way.embedder, rows)
     assert list(answer.dead) == [0]
-    assert answer.tokens == 2
+    assert answer.paid.tokens == 2
     for each in answer.committed:
         each()
     way("bad", "good")
@@ -157,7 +157,7 @@ def test_a_refused_text_is_not_kept_and_its_company_is_paid_once(open_way: Open,
     rows = [Row((str(i),), text, ()) for i, text in enumerate(["a", "b", "please [refuse me]", "c"])]
     answer = embed_rows(way.embedder, rows)
     assert (answer.good, list(answer.dead)) == ([0, 1, 3], [2])
-    assert answer.tokens == openai_server.tokens == 3
+    assert answer.paid.tokens == openai_server.tokens == 3
     assert way.recovered == []
 
 

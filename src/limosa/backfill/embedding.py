@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from limosa.errors import LimosaError, Refused, RowRefused, TooLong, Unanswered
-from limosa.model.batch import Embedded, Kind, Row, Vectors
+from limosa.model.batch import UNPAID, Embedded, Kind, Paid, Row, Vectors
 from limosa.model.vectors import WrongShape, faults, require_shape
 from limosa.ports.embedder import Embedder
 
@@ -23,8 +23,7 @@ class Answer:
         good: positions whose vector may be stored; vectors: shape (len(good), d), in that order.
         skipped, dead: position and reason of the others.
         marks: positions whose text was not embedded as it is, with what was done.
-        tokens: input tokens the provider counted; estimated where it does not say.
-        cost_usd: what they cost.
+        paid: what is to be written down for it.
         committed: to be called when what they cost is in a ledger.
     """
 
@@ -33,8 +32,7 @@ class Answer:
     skipped: dict[int, str] = field(default_factory=dict)
     dead: dict[int, str] = field(default_factory=dict)
     marks: Mapping[int, str] = field(default_factory=dict)
-    tokens: int = 0
-    cost_usd: float = 0.0
+    paid: Paid = UNPAID
     committed: tuple[Callable[[], None], ...] = ()
 
 
@@ -56,8 +54,7 @@ def embed_rows(embedder: Embedder, rows: Sequence[Row], kind: Kind = "document")
         skipped={place: why for part in parts for place, why in part.skipped.items()},
         dead={place: why for part in parts for place, why in part.dead.items()},
         marks={place: mark for part in parts for place, mark in part.marks.items()},
-        tokens=sum(part.tokens for part in parts),
-        cost_usd=sum(part.cost_usd for part in parts),
+        paid=sum((part.paid for part in parts), UNPAID),
         committed=tuple(each for part in parts for each in part.committed),
     )
     if len(rows) > 1 and len(answer.dead) == len(rows) and not any(_LONG in why for why in answer.dead.values()):
@@ -108,8 +105,7 @@ def _kept(embedder: Embedder, places: list[int], texts: list[str], found: tuple[
         vectors=vectors if len(kept) == len(places) else vectors[kept],
         dead={places[i]: why for i, why in bad.items()},
         marks={places[i]: mark for i, mark in answer.marks.items()},
-        tokens=tokens,
-        cost_usd=answer.cost_usd,
+        paid=Paid(texts=answer.asked, tokens=tokens, usd=answer.cost_usd),
         committed=(answer.committed,),
     )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from limosa.backfill.embedding import Answer, embed_rows
-from limosa.model.batch import Key, Row, VectorRows, Vectors
+from limosa.model.batch import UNPAID, Key, Paid, Row, VectorRows, Vectors
 from limosa.model.vectors import faults, normalised
 from limosa.ports.embedder import Embedder
 
@@ -25,7 +25,7 @@ class Verdicts:
         places: for each row that is to be written, where its vector lies in ``vectors``.
         skipped, dead: for each other row that needs an outcome, the reason.
         marks: rows whose text was not embedded as it is, with what was done.
-        tokens, cost_usd: what the provider counted, and what it costs.
+        paid: what is to be written down for them.
         after: to be called when what they cost is committed.
     """
 
@@ -34,8 +34,7 @@ class Verdicts:
     skipped: dict[Key, str]
     dead: dict[Key, str]
     marks: dict[Key, str] = field(default_factory=dict)
-    tokens: int = 0
-    cost_usd: float = 0.0
+    paid: Paid = UNPAID
     after: tuple[Callable[[], None], ...] = ()
 
     def committed(self) -> None:
@@ -122,8 +121,7 @@ class Embedding:
             skipped=skipped | {asked[i].key: why for i, why in answer.skipped.items()},
             dead={asked[i].key: why for i, why in answer.dead.items()},
             marks={asked[i].key: mark for i, mark in answer.marks.items()},
-            tokens=answer.tokens,
-            cost_usd=answer.cost_usd,
+            paid=answer.paid,
             after=answer.committed,
         )
 

@@ -16,9 +16,9 @@ from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Judge, Verdicts
 from limosa.errors import Refused
-from limosa.model.batch import Key, Row, Written
+from limosa.model.batch import UNPAID, Key, Row, Written
 from limosa.model.chunk import Claim, Outcomes
-from limosa.ports.ledger import Ledger
+from limosa.ports.ledger import Ledger, Usage
 from limosa.ports.store import Ends, Store
 from limosa.ports.tx import Tx
 
@@ -33,6 +33,7 @@ class Bench:
         judge: says what is to become of the rows of a batch.
         batch_rows: rows read and judged at once.
         stride: rows of one write transaction.
+        usage: notes what was paid in a table of the user's; None where the file names none.
         touches: rows that land are listed for a rollback: always, after the switch, or never.
         apart: vectors lie in rows of their own, which go when their source row does.
         limit: how many rows this run may still read; None for all.
@@ -46,6 +47,7 @@ class Bench:
     judge: Judge
     batch_rows: int
     stride: Stride
+    usage: Usage | None = None
     touches: Literal["always", "switched", "never"] = "switched"
     apart: bool = False
     limit: int | None = None
@@ -168,7 +170,7 @@ def _settle(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
 
 def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdicts, *, pays: bool) -> None:
     good = [row for row in haul.rows if row.key in verdicts.places]
-    tokens, cost_usd = (verdicts.tokens, verdicts.cost_usd) if pays else (0, 0.0)
+    paid = verdicts.paid if pays else UNPAID
     started = time.monotonic()
     with ends.target.begin() as tx:
         bench.ledger.fence(claim, tx)
@@ -189,8 +191,8 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
             gone=[*haul.gone, *moved],
             cursor=haul.cursor,
             finished=haul.finished,
-            tokens=tokens,
-            cost_usd=cost_usd,
+            marked=[(row.key, verdicts.marks[row.key]) for row in landed if row.key in verdicts.marks],
+            paid=paid,
         )
         if bench.touches == "always":
             bench.ledger.touch([row.key for row in landed if not row.filled], tx)
@@ -202,14 +204,16 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
         bench.store.capture.settle([number for ids in haul.changes.values() for number in ids], tx)
         bench.store.capture.note(moved, tx)
         bench.ledger.settle(claim, outcomes, tx)
+        if bench.usage is not None and paid.texts:
+            bench.usage.note(paid, tx)
     bench.stride.took(len(good), time.monotonic() - started)
     bench.meter.add(
         done=len(landed),
         skipped=len(outcomes.skipped),
         dead=len(outcomes.dead),
         moved=len(moved),
-        tokens=tokens,
-        cost_usd=cost_usd,
+        tokens=paid.tokens,
+        cost_usd=paid.usd,
     )
 
 

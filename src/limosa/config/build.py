@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from limosa.config.schema import BackfillSection, File, IndexSection, SourceSection, SpaceSection, TargetSection
-from limosa.model.migration import Backfill, Index, Match, Migration, Side
+from limosa.model.migration import Backfill, Index, Match, Migration, Side, UsageTable
 from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
@@ -30,6 +30,7 @@ def build(file: File) -> Migration:
             budget_usd=backfill.budget_usd,
             max_pending=backfill.max_pending,
             cache_mb=backfill.cache_mb,
+            usage=_usage(backfill),
             requests_per_minute=backfill.requests_per_minute,
             tokens_per_minute=backfill.tokens_per_minute,
             limits=Limits(
@@ -40,6 +41,11 @@ def build(file: File) -> Migration:
         ),
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )
+
+
+def _usage(backfill: BackfillSection) -> UsageTable | None:
+    section = backfill.usage
+    return None if section is None else UsageTable(section.table, tuple(section.columns.items()))
 
 
 def _first(*values: int | None) -> int:

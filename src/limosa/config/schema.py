@@ -25,6 +25,7 @@ __all__ = [
     "SpaceSection",
     "Store",
     "TargetSection",
+    "UsageSection",
     "WaitWhile",
 ]
 
@@ -148,6 +149,22 @@ PauseFile = Annotated[Filled | None, Field(description="the path of a file")]
 SoakDays = Annotated[int | None, Field(ge=0, le=3650, description="a whole number of days from 0 to 3650")]
 
 
+UsedFor = Literal["migration", "provider", "model", "texts", "tokens", "cost_usd"]
+
+
+class UsageSection(Section):
+    """``[backfill.usage]``: a table of the user's in which payments are noted."""
+
+    table: Annotated[Column, Field(description="the name of a table")]
+    columns: Annotated[
+        dict[Column, UsedFor],
+        Field(
+            min_length=1,
+            description='column = "migration", "provider", "model", "texts", "tokens" or "cost_usd"',
+        ),
+    ]
+
+
 class BackfillSection(Section):
     """``[backfill]``: how the rows are filled."""
 
@@ -165,6 +182,7 @@ class BackfillSection(Section):
         float | None, Field(gt=0, allow_inf_nan=False, description="a number of tokens above 0")
     ] = None
     lane: Annotated[Literal["direct", "batch"], Field(description='"direct" or "batch"')] = "direct"
+    usage: Annotated[UsageSection | None, Field(description="a section [backfill.usage]")] = None
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
     backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"
@@ -204,6 +222,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("target", "index"): IndexSection,
     ("target", "match"): MatchSection,
     ("backfill",): BackfillSection,
+    ("backfill", "usage"): UsageSection,
 }
 """Every section of the file by its path."""
 

@@ -111,8 +111,9 @@ class ChunkLedger:
                 "done": len(outcomes.done),
                 "skipped": len(outcomes.skipped),
                 "dead": len(outcomes.dead),
-                "tokens": outcomes.tokens,
-                "cost_usd": outcomes.cost_usd,
+                "asked": outcomes.paid.texts,
+                "tokens": outcomes.paid.tokens,
+                "cost_usd": outcomes.paid.usd,
                 "finished": outcomes.finished,
             },
         )
@@ -120,10 +121,20 @@ class ChunkLedger:
             if rows:
                 listed = as_json([{"key": key, "reason": reason} for key, reason in rows])
                 self._run(tx, "except", {**self._ids, "kind": kind, "rows": listed})
+        if claim.follows:
+            self._clear(outcomes, tx)
+        if outcomes.marked:
+            listed = as_json([{"key": key, "mark": mark} for key, mark in outcomes.marked])
+            self._run(tx, "mark", {**self._ids, "rows": listed})
+
+    def _clear(self, outcomes: Outcomes, tx: Tx) -> None:
+        """A first pass meets every key once: only the follower can find an older exception or mark."""
         cleared = [*outcomes.done, *outcomes.gone]
-        if cleared and claim.follows:
-            # A first pass meets every key once, so only the follower can find an older exception.
+        if cleared:
             self._run(tx, "forgive", {**self._ids, "keys": as_json(cleared)})
+        met = [*cleared, *(key for key, _ in (*outcomes.skipped, *outcomes.dead))]
+        if met:
+            self._run(tx, "unmark", {**self._ids, "keys": as_json(met)})
 
     def touch(self, keys: Sequence[Key], tx: Tx) -> None:
         """Lists keys that a rollback has to put right."""

@@ -31,6 +31,7 @@ class Record:
         epoch: odd while the new vectors are the application's.
         job: digest of the file with which the migration began.
         operations: the operations of the locked plan.
+        estimates: what it was estimated to cost then.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Record:
     job: str
     plan_hash: str
     operations: tuple[Operation, ...]
+    estimates: dict[str, object]
     step: Step
     direction: str
     active: bool
@@ -171,7 +173,10 @@ def claim_values(migration: Migration, plan: Plan, place: str) -> dict[str, str]
         "shape": plan.shape,
         "job": migration.digest,
         "plan_hash": plan.hash,
-        "plan": json.dumps({"operations": [asdict(operation) for operation in plan.operations]}),
+        "plan": json.dumps(
+            {"operations": [asdict(operation) for operation in plan.operations], "estimates": plan.estimates},
+            default=str,
+        ),
     }
 
 
@@ -182,13 +187,16 @@ def space_values(space: Space) -> dict[str, str]:
 
 def _record(row: tuple[Any, ...]) -> Record:
     number, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows = row
+    locked = json.loads(plan)
     return Record(
         id=number,
         name=name,
         shape=shape,
         job=job,
         plan_hash=plan_hash,
-        operations=tuple(_operation(item) for item in json.loads(plan)["operations"]),
+        operations=tuple(_operation(item) for item in locked["operations"]),
+        # The plans of an earlier version lack it.
+        estimates=locked.get("estimates", {}),
         step=step,
         direction=direction,
         active=bool(active),

@@ -19,6 +19,7 @@ class Tally:
     """Counts over all chunks.
 
     Attributes:
+        asked: texts that were paid for.
         workers: chunks that somebody works on now, the change table among them.
         processes: processes of limosa that work in this database now.
         database_bytes: size of the database; None where it would cost too much to say.
@@ -27,6 +28,7 @@ class Tally:
     done: int
     skipped: int
     dead: int
+    asked: int
     tokens: int
     cost_usd: float
     chunks_done: int
@@ -89,9 +91,20 @@ class Reports:
             row = self._run(tx, "tally")[0]
             changes = self._run(tx, "changes_outstanding")[0][0]
             size = self._run(tx, "size")[0][0]
-        names = ("done", "skipped", "dead", "tokens", "cost_usd", "chunks_done", "chunks_open", "workers", "processes")
+        names = (
+            "done",
+            "skipped",
+            "dead",
+            "asked",
+            "tokens",
+            "cost_usd",
+            "chunks_done",
+            "chunks_open",
+            "workers",
+            "processes",
+        )
         values: dict[str, Any] = dict(zip(names, (int(value) for value in row), strict=True))
-        return Tally(**{**values, "cost_usd": float(row[4])}, changes=changes, database_bytes=size)
+        return Tally(**{**values, "cost_usd": float(row[5])}, changes=changes, database_bytes=size)
 
     def spent_usd(self) -> float:
         """What the migration has cost until now, by all workers; nothing before it has begun."""
@@ -105,6 +118,12 @@ class Reports:
         with self.begin(snapshot=True) as tx:
             rows = self._run(tx, "exceptions")
         return [Exceptions(kind, why, count, _keys(keys)) for kind, why, count, keys in rows]
+
+    def marks(self) -> list[Exceptions]:
+        """Rows whose text was not embedded as it is, by what was done with it."""
+        with self.begin(snapshot=True) as tx:
+            rows = self._run(tx, "marks")
+        return [Exceptions("marked", mark, count, _keys(keys)) for mark, count, keys in rows]
 
     def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
         return run(tx, "migrations", name, {"id": self.id, **more})

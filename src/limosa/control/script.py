@@ -89,9 +89,9 @@ class PlanScript:
     def closing(self, step: Step) -> tuple[str, ...]:
         """Gives the place up and sweeps what is only needed while the migration lives.
 
-        The ledger of an older version may lack the tables of wishes and of jobs.
+        The ledger of an older version may lack the tables of wishes, jobs and marks.
         """
-        later = tuple(f"CREATE TABLE IF NOT EXISTS limosa.{name} " for name in ("wish", "job"))
+        later = tuple(f"CREATE TABLE IF NOT EXISTS limosa.{name} " for name in ("wish", "job", "mark"))
         made = (each for each in schema("postgres") if each.startswith(later))
         swept = (self._filled(f"sweep_{name}", {}) for name in SWEPT)
         return (*made, *swept, self._filled("retire", {"step": step}))

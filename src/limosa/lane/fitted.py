@@ -191,6 +191,7 @@ class Fitted(Around):
             marks,
             refused,
             sum(answer.cost_usd for _, answer in answers),
+            sum(answer.asked for _, answer in answers),
             committed=partial(_commit, [answer for _, answer in answers]),
         )
 

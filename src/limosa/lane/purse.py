@@ -118,4 +118,4 @@ class Paying(Around):
             tokens = about if answer.tokens is None else answer.tokens
             cost_usd = tokens * self.usd_per_token
             pay(cost_usd)
-        return replace(answer, tokens=tokens, cost_usd=cost_usd)
+        return replace(answer, tokens=tokens, cost_usd=cost_usd, asked=len(texts))

@@ -26,6 +26,7 @@ class _Bill:
     """What one answer tells. One that is dropped uncommitted has told nothing: its keys are for another to tell."""
 
     keys: set[bytes] = field(default_factory=set)
+    asked: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
 
@@ -88,6 +89,7 @@ class Remembered(Around):
             answer.allowances,
             refused={i: answer.refused[key] for i, key in enumerate(keys) if key in answer.refused},
             cost_usd=bill.cost_usd,
+            asked=bill.asked,
             committed=partial(self._settle, bill),
         )
 
@@ -165,6 +167,7 @@ class Remembered(Around):
 
     def _tell(self, bill: _Bill, kept: Mapping[bytes, Kept]) -> None:
         bill.keys.update(kept)
+        bill.asked += len(kept)
         bill.tokens += sum(each.tokens for each in kept.values())
         bill.cost_usd += sum(each.cost_usd for each in kept.values())
         self._told.update(dict.fromkeys(kept, bill))

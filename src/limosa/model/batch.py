@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from limosa.errors import RowRefused
 
-__all__ = ["Allowance", "Embedded", "Key", "Kind", "Row", "VectorRows", "Vectors", "Written"]
+__all__ = ["UNPAID", "Allowance", "Embedded", "Key", "Kind", "Paid", "Row", "VectorRows", "Vectors", "Written"]
 
 Key = tuple[str, ...]
 """The key columns of a row as the store prints them, in key order."""
@@ -63,6 +63,28 @@ class Allowance:
     reset_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """What a provider is paid for.
+
+    Attributes:
+        texts: how many were sent to it.
+        tokens: input tokens, as the provider counted them, estimated where it does not say.
+        usd: what they cost.
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Paid) -> Paid:
+        return Paid(texts=self.texts + other.texts, tokens=self.tokens + other.tokens, usd=self.usd + other.usd)
+
+
+UNPAID = Paid()
+"""Nothing was paid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """What an embedder answered.
@@ -74,6 +96,7 @@ class Embedded:
         allowances: what the provider still allows, where it says so.
         marks: positions of texts that were not embedded as they are, with what was done: ``truncated``, ``pooled``.
         refused: positions of texts that cannot be embedded, with the reason; their vectors mean nothing.
+        asked: texts that were paid for and are in no ledger yet.
         cost_usd: what is to be written down for them, at the price of the way they came.
         committed: to be called when what they cost is in a ledger; until then they are kept, and owed.
     """
@@ -85,6 +108,7 @@ class Embedded:
     marks: Mapping[int, str] = field(default_factory=dict)
     refused: Mapping[int, RowRefused] = field(default_factory=dict)
     cost_usd: float = 0.0
+    asked: int = 0
     committed: Callable[[], None] = lambda: None
 
 

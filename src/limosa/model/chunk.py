@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limosa.model.batch import Key
+from limosa.model.batch import UNPAID, Key, Paid
 
 __all__ = ["Claim", "Outcomes"]
 
@@ -44,8 +44,8 @@ class Outcomes:
         gone: keys that are no longer in the table or in the filter.
         cursor: where the chunk stands after this batch; None leaves it.
         finished: the chunk is at its upper edge.
-        tokens: input tokens paid for this batch.
-        cost_usd: what they cost.
+        marked: key and mark of rows among ``done`` whose text was not embedded as it is.
+        paid: what the batch cost.
     """
 
     done: Sequence[Key] = ()
@@ -54,5 +54,5 @@ class Outcomes:
     gone: Sequence[Key] = ()
     cursor: Key | None = None
     finished: bool = False
-    tokens: int = 0
-    cost_usd: float = 0.0
+    marked: Sequence[tuple[Key, str]] = ()
+    paid: Paid = UNPAID

@@ -11,7 +11,7 @@ from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
 
-__all__ = ["CARRIED", "Backfill", "Index", "Match", "Migration", "OnStart", "Shape", "Side", "Split"]
+__all__ = ["CARRIED", "Backfill", "Index", "Match", "Migration", "OnStart", "Shape", "Side", "Split", "UsageTable"]
 
 Shape = Literal["upgrade", "fill", "split"]
 
@@ -65,6 +65,25 @@ class Match:
     filter: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UsageTable:
+    """A table of the user's for what was paid.
+
+    Attributes:
+        name: optionally ``schema.name``.
+        columns: each with what goes into it: ``migration``, ``provider``, ``model``, ``texts``, ``tokens``
+            or ``cost_usd``.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def sql(self) -> str:
+        """The name, quoted."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in self.name.split(".", 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
     """How the rows are filled.
@@ -75,6 +94,7 @@ class Backfill:
         requests_per_minute, tokens_per_minute: most that goes to a provider; None for what it allows.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.
         lane: how texts travel to the provider: ``direct``, or ``batch`` as jobs at a lower price, within a day.
+        usage: where payments are noted; None for nowhere.
         max_pending: changes that may be outstanding when cutover switches after its last try.
         limits: the strain at which a run waits.
         pause_file: while this file is there, a run on this machine waits; None for no such file.
@@ -84,6 +104,7 @@ class Backfill:
     budget_usd: float | None = None
     max_pending: int = 100
     cache_mb: int = 4096
+    usage: UsageTable | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     limits: Limits = field(default_factory=Limits)

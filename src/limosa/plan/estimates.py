@@ -45,6 +45,7 @@ def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None,
     return {
         **facts.sizes,
         "rows_to_embed": rows,
+        "texts_to_pay": bill.texts,
         "tokens": bill.tokens,
         "tokens_basis": bill.basis,
         "cost_usd": in_lane(migration.backfill.lane, new, bill).cost_usd,

@@ -34,13 +34,15 @@ class Bill:
     """What will be paid for.
 
     Attributes:
-        tokens: input tokens of the texts that will be asked for.
+        texts: how many will be asked for.
+        tokens: their input tokens.
         basis: how they were counted, for a person.
         cost_usd: None where the price is not known.
         saved_usd: what each of the savings is worth, by name; without those that are nothing.
         sum: the arithmetic, for a person.
     """
 
+    texts: int
     tokens: int
     basis: str
     cost_usd: float | None
@@ -74,6 +76,7 @@ def bill(
     usd = price.usd_per_million_tokens / 1e6 if price is not None else 0.0
     saved = {"shortened": savings.shortened * each, "repeated": savings.repeated * each, "kept": kept * each}
     return Bill(
+        texts=round(asked - kept),
         tokens=tokens,
         basis=_basis(per_token, error),
         cost_usd=None if price is None else tokens * usd,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from limosa.model.batch import Key
+from limosa.model.batch import Key, Paid
 from limosa.model.chunk import Claim, Outcomes
 from limosa.ports.tx import Tx
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Usage"]
 
 
 class Ledger(Protocol):
@@ -41,4 +41,12 @@ class Ledger(Protocol):
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Gives chunks back at once instead of letting their leases run out."""
+        ...
+
+
+class Usage(Protocol):
+    """A table of the user's in which every payment is noted."""
+
+    def note(self, paid: Paid, tx: Tx) -> None:
+        """Notes one payment, in the transaction that writes what was paid for."""
         ...

@@ -12,6 +12,7 @@ from limosa.backfill.verdicts import Embedding, carry
 from limosa.backfill.worker import Bench, fill_chunk
 from limosa.control.jobs import Jobs
 from limosa.control.ledger import ChunkLedger
+from limosa.control.usage import usage_rows
 from limosa.engines.threads import Crew
 from limosa.errors import Fenced, Transient
 from limosa.model.chunk import Claim
@@ -83,6 +84,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         store=voyage.store,
         ledger=ledger,
         judge=Embedding(embedder=embedder, fill=fill),
+        usage=usage_rows(voyage.migration),
         batch_rows=rows,
         stride=Stride(rows),
         threads=threads,

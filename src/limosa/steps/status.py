@@ -18,6 +18,7 @@ from limosa.model.proof import Proof
 from limosa.model.wish import Pause, Settings
 from limosa.ports.store import Progress
 from limosa.steps.braking import strained
+from limosa.steps.spending import Spending, spending
 from limosa.steps.verify import conserve
 from limosa.steps.voyage import Voyage
 
@@ -46,6 +47,8 @@ class Status:
         jobs: batch jobs that are with the provider.
         building: how far an index build is; None while none runs.
         exceptions: skipped and dead keys by reason, with examples.
+        marks: rows whose text was cut or pooled, with examples.
+        spending: what was paid beside what was estimated; None where nothing costs anything.
         paused: why and since when somebody paused it; None where nobody did.
         waiting: why a run waits although nobody paused it, as seen from this machine; empty where it does not.
         settings: what people set while it runs.
@@ -67,6 +70,8 @@ class Status:
     jobs: JobsOut = NO_JOBS
     building: Progress | None = None
     exceptions: tuple[Exceptions, ...] = ()
+    marks: tuple[Exceptions, ...] = ()
+    spending: Spending | None = None
     proofs: tuple[Proof, ...] = ()
     paused: Pause | None = None
     waiting: str = ""
@@ -126,6 +131,8 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         jobs=Jobs(voyage.store.begin, voyage.migration.id).out(),
         building=voyage.store.runner.progress() if under_way else None,
         exceptions=tuple(voyage.reports.exceptions()),
+        marks=tuple(voyage.reports.marks()),
+        spending=spending(record, tally),
         proofs=record.proofs,
         paused=wished.pause,
         waiting=strained(voyage) if tally.processes else "",

@@ -115,7 +115,7 @@ def _canary(view: _View) -> Proof:
             answer = embed_rows(embedder, batch)
             good += [start + place for place in answer.good]
             parts.append(answer.vectors)
-            tokens += answer.tokens
+            tokens += answer.paid.tokens
         return Again(good, np.concatenate(parts), tokens)
 
     return prove_canary(view.search, view.search.sample(canary_size(embedder)), embed)

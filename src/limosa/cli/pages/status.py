@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from limosa.control.reports import Exceptions
+    from limosa.steps.spending import Spending
     from limosa.steps.status import Status
 
 __all__ = ["print_failed", "print_status"]
@@ -45,7 +46,7 @@ def print_status(console: Console, status: Status, *, file: Path) -> None:
         # The line above was counted now, and verify's own is older.
         counted = status.conservation is not None
         print_proofs(console, [proof for proof in status.proofs if proof.name != "conservation" or not counted])
-    for found in status.exceptions:
+    for found in (*status.exceptions, *status.marks):
         print_line(console, found.kind, _exception(found))
     if status.events:
         print_heading(console, "Last events")
@@ -141,8 +142,25 @@ def _numbers(console: Console, status: Status) -> None:
         print_line(console, "changes", f"{rows(tally.changes)} wait to be followed")
     if tally.database_bytes is not None:
         print_line(console, "database", size(tally.database_bytes))
-    if tally.cost_usd:
+    if status.spending is not None:
+        _spending(console, status.spending)
+    elif tally.cost_usd:
         print_line(console, "spent", f"{money(tally.cost_usd)} for {rows(tally.tokens)} tokens")
+
+
+def _spending(console: Console, spent: Spending) -> None:
+    paid = f"{money(spent.paid_usd)} for {rows(spent.paid_tokens)} tokens of {rows(spent.paid_texts)} texts"
+    print_line(console, "spent", f"{paid}; estimated {money(spent.estimated_usd)} for {rows(spent.estimated_texts)}")
+    parts = (
+        (spent.by_texts_usd, "for more texts", "for fewer texts"),
+        (spent.by_length_usd, "for more tokens a text", "for fewer tokens a text"),
+        (spent.by_price_usd, "for a higher price a token", "for a lower price a token"),
+    )
+    # Below a thousandth of the whole it is rounding.
+    least = max(spent.paid_usd, spent.estimated_usd) / 1000
+    said = [f"{money(abs(usd))} {more if usd > 0 else less}" for usd, more, less in parts if abs(usd) > least]
+    if said:
+        print_line(console, "", "the difference: " + ", ".join(said))
 
 
 def _exception(found: Exceptions) -> str:

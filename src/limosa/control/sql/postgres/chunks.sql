@@ -26,7 +26,7 @@ WHERE id = %(chunk)s AND fence = %(fence)s AND state = 'open' RETURNING 1;
 -- name: settle
 UPDATE limosa.chunk SET cursor = coalesce(%(cursor)s::text[], cursor),
     done = done + %(done)s, skipped = skipped + %(skipped)s, dead = dead + %(dead)s,
-    tokens = tokens + %(tokens)s, cost_usd = cost_usd + %(cost_usd)s,
+    asked = asked + %(asked)s, tokens = tokens + %(tokens)s, cost_usd = cost_usd + %(cost_usd)s,
     state = CASE WHEN %(finished)s THEN 'done' ELSE state END,
     lease_until = CASE WHEN %(finished)s THEN NULL ELSE lease_until END
 WHERE id = %(chunk)s;
@@ -70,6 +70,16 @@ ON CONFLICT (migration, key) DO UPDATE SET kind = excluded.kind, reason = exclud
 
 -- name: forgive
 DELETE FROM limosa.exception WHERE migration = %(migration)s AND key IN (
+    SELECT ARRAY(SELECT jsonb_array_elements_text(k)) FROM jsonb_array_elements(%(keys)s::jsonb) AS k);
+
+-- name: mark
+INSERT INTO limosa.mark (migration, key, mark)
+SELECT %(migration)s, ARRAY(SELECT jsonb_array_elements_text(e->'key')), e->>'mark'
+FROM jsonb_array_elements(%(rows)s::jsonb) AS e
+ON CONFLICT (migration, key) DO UPDATE SET mark = excluded.mark;
+
+-- name: unmark
+DELETE FROM limosa.mark WHERE migration = %(migration)s AND key IN (
     SELECT ARRAY(SELECT jsonb_array_elements_text(k)) FROM jsonb_array_elements(%(keys)s::jsonb) AS k);
 
 -- name: touch

@@ -59,6 +59,9 @@ DELETE FROM limosa.job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa.exception WHERE migration = %(id)s;
 
+-- name: sweep_marks
+DELETE FROM limosa.mark WHERE migration = %(id)s;
+
 -- name: sweep_changes
 DELETE FROM limosa.change WHERE migration = %(id)s;
 
@@ -90,7 +93,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: tally
 -- A lease without the advisory lock of its process is a dead process's; a process holds its lock from start to end.
-SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), coalesce(sum(tokens), 0),
+SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), coalesce(sum(asked), 0),
+    coalesce(sum(tokens), 0),
     coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE state = 'done' AND NOT follows),
     count(*) FILTER (WHERE state = 'open' AND NOT follows),
     count(*) FILTER (WHERE state = 'open' AND lease_until > clock_timestamp() AND owner IN (
@@ -109,6 +113,10 @@ SELECT NULL::bigint;
 -- name: exceptions
 SELECT kind, reason, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.exception
 WHERE migration = %(id)s GROUP BY kind, reason ORDER BY kind, count(*) DESC;
+
+-- name: marks
+SELECT mark, count(*), (array_agg(key ORDER BY key))[1:3] FROM limosa.mark
+WHERE migration = %(id)s GROUP BY mark ORDER BY mark;
 
 -- name: changes_outstanding
 SELECT count(*) FROM limosa.change WHERE migration = %(id)s;

@@ -50,6 +50,8 @@ CREATE TABLE IF NOT EXISTS limosa.chunk (
     tokens      bigint NOT NULL DEFAULT 0,
     cost_usd    double precision NOT NULL DEFAULT 0
 );
+-- Texts that were paid for. Ledgers of an earlier version lack it.
+ALTER TABLE limosa.chunk ADD COLUMN IF NOT EXISTS asked bigint NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS chunk_open ON limosa.chunk (migration, id) WHERE state = 'open';
 CREATE UNIQUE INDEX IF NOT EXISTS chunk_follows ON limosa.chunk (migration) WHERE follows;
 
@@ -59,6 +61,14 @@ CREATE TABLE IF NOT EXISTS limosa.exception (
     kind      text NOT NULL,
     reason    text NOT NULL,
     changed   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (migration, key)
+);
+
+-- Rows whose text was not embedded as it is: cut, or pooled from pieces.
+CREATE TABLE IF NOT EXISTS limosa.mark (
+    migration text NOT NULL,
+    key       text[] NOT NULL,
+    mark      text NOT NULL,
     PRIMARY KEY (migration, key)
 );
 

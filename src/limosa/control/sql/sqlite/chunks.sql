@@ -66,6 +66,15 @@ ON CONFLICT (migration, key) DO UPDATE SET kind = excluded.kind, reason = exclud
 -- name: forgive
 DELETE FROM limosa_exception WHERE migration = %(migration)s AND key IN (SELECT k.value FROM json_each(%(keys)s) AS k);
 
+-- name: mark
+INSERT INTO limosa_mark (migration, key, mark)
+SELECT %(migration)s, json_extract(e.value, '$.key'), json_extract(e.value, '$.mark')
+FROM json_each(%(rows)s) AS e WHERE true
+ON CONFLICT (migration, key) DO UPDATE SET mark = excluded.mark;
+
+-- name: unmark
+DELETE FROM limosa_mark WHERE migration = %(migration)s AND key IN (SELECT k.value FROM json_each(%(keys)s) AS k);
+
 -- name: touch
 INSERT INTO limosa_touched (migration, key)
 SELECT %(migration)s, k.value FROM json_each(%(keys)s) AS k WHERE true

@@ -57,6 +57,9 @@ DELETE FROM limosa_job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa_exception WHERE migration = %(id)s;
 
+-- name: sweep_marks
+DELETE FROM limosa_mark WHERE migration = %(id)s;
+
 -- name: sweep_changes
 DELETE FROM limosa_change WHERE migration = %(id)s;
 
@@ -87,7 +90,8 @@ INSERT INTO limosa_space (fingerprint, title, description) VALUES (%(fingerprint
 ON CONFLICT DO NOTHING;
 
 -- name: tally
-SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), coalesce(sum(tokens), 0),
+-- Nothing is embedded here, so that no text is asked for.
+SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0), 0, coalesce(sum(tokens), 0),
     coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE state = 'done' AND follows = 0),
     count(*) FILTER (WHERE state = 'open' AND follows = 0),
     count(*) FILTER (WHERE state = 'open' AND lease_until > (julianday('now') - 2440587.5) * 86400.0),
@@ -104,6 +108,12 @@ SELECT x.kind, x.reason, count(*), (
         WHERE migration = x.migration AND kind = x.kind AND reason = x.reason ORDER BY key LIMIT 3) AS y)
 FROM limosa_exception AS x
 WHERE x.migration = %(id)s GROUP BY x.kind, x.reason ORDER BY x.kind, count(*) DESC;
+
+-- name: marks
+SELECT x.mark, count(*), (
+    SELECT json_group_array(json(y.key)) FROM (
+        SELECT key FROM limosa_mark WHERE migration = x.migration AND mark = x.mark ORDER BY key LIMIT 3) AS y)
+FROM limosa_mark AS x WHERE x.migration = %(id)s GROUP BY x.mark ORDER BY x.mark;
 
 -- name: changes_outstanding
 SELECT count(*) FROM limosa_change WHERE migration = %(id)s;

@@ -61,6 +61,14 @@ CREATE TABLE IF NOT EXISTS limosa_exception (
     PRIMARY KEY (migration, key)
 );
 
+-- Rows whose text was not embedded as it is: cut, or pooled from pieces.
+CREATE TABLE IF NOT EXISTS limosa_mark (
+    migration TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    mark      TEXT NOT NULL,
+    PRIMARY KEY (migration, key)
+);
+
 -- Append-only for the application's triggers; read by id, removed by id. An id is never given twice.
 CREATE TABLE IF NOT EXISTS limosa_change (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
