@@ -13,6 +13,7 @@ __all__ = [
     "ProofFailed",
     "Refused",
     "RowRefused",
+    "Stubborn",
     "TooLong",
     "Transient",
     "Unanswered",
@@ -77,10 +78,7 @@ class Unanswered(Transient):
     Attributes:
         retry_after_s: how long the provider asks to wait; None where it does not say.
         limited: it asks for fewer requests or tokens a minute (429), and is not ill.
-        alone: it answered others meanwhile, and this one not even when it was asked again.
     """
-
-    alone = False
 
     def __init__(
         self, what: str, *, needed: str = "", do: str = "", retry_after_s: float | None = None, limited: bool = False
@@ -90,11 +88,27 @@ class Unanswered(Transient):
         self.limited = limited
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_unanswered, (self.what, self.needed, self.do, self.retry_after_s, self.limited))
+        return (_unanswered, (type(self), self.what, self.needed, self.do, self.retry_after_s, self.limited))
 
 
-def _unanswered(what: str, needed: str, do: str, wait_s: float | None, limited: bool) -> Unanswered:
-    return Unanswered(what, needed=needed, do=do, retry_after_s=wait_s, limited=limited)
+def _unanswered(
+    kind: type[Unanswered], what: str, needed: str, do: str, wait_s: float | None, limited: bool
+) -> Unanswered:
+    return kind(what, needed=needed, do=do, retry_after_s=wait_s, limited=limited)
+
+
+class Stubborn(Unanswered):
+    """One request failed again and again while others were answered; a part of it may pass.
+
+    The caller may send it in halves, down to the text that the provider cannot bear.
+    """
+
+    @classmethod
+    def of(cls, error: Unanswered) -> Stubborn:
+        """The same words as the last failure's."""
+        return cls(
+            error.what, needed=error.needed, do=error.do, retry_after_s=error.retry_after_s, limited=error.limited
+        )
 
 
 class Fenced(Transient):

@@ -9,7 +9,7 @@ import pytest
 
 from limosa.backfill.embedding import embed_rows
 from limosa.embedders.openai import open_embedder
-from limosa.errors import LimosaError, Refused, Unanswered
+from limosa.errors import LimosaError, Refused, Stubborn, Unanswered
 from limosa.lane.around import Around
 from limosa.model.batch import Embedded, Kind, Row
 from limosa.model.space import Endpoint, Space
@@ -89,8 +89,7 @@ class Alone(Around):
         try:
             return super().embed(texts, kind)
         except Unanswered as error:
-            error.alone = True
-            raise
+            raise Stubborn.of(error) from error
 
 
 class Choking(Around):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from limosa.errors import LimosaError, Refused, RowRefused, TooLong, Unanswered
+from limosa.errors import LimosaError, Refused, RowRefused, Stubborn, TooLong, Unanswered
 from limosa.model.batch import UNPAID, Embedded, Kind, Paid, Row, Vectors
 from limosa.model.vectors import WrongShape, faults, require_shape
 from limosa.ports.embedder import Embedder
@@ -90,7 +90,7 @@ def _answers(embedder: Embedder, places: list[int], rows: Sequence[Row], kind: K
 
 def _may_be_one_text(error: Exception) -> bool:
     """A provider that fails on these texts while it answers others may fail on one of them."""
-    return not isinstance(error, Unanswered) or error.alone
+    return not isinstance(error, Unanswered) or isinstance(error, Stubborn)
 
 
 def _kept(embedder: Embedder, places: list[int], texts: list[str], found: tuple[Embedded, Vectors]) -> Iterator[Answer]:

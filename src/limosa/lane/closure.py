@@ -9,8 +9,8 @@ __all__ = ["Closure"]
 LONGEST_ASKED_S = 3600.0
 """A provider that asks for a longer pause than an hour is asked again after an hour all the same."""
 
-SHARE_OF_AGE = 0.1
-"""After a long time pauses grow with it: an allowance by the day is not asked for every few seconds."""
+LONGEST_S = 60.0
+"""Without a wish of the provider's it is asked at least once a minute."""
 
 
 class Closure:
@@ -18,7 +18,8 @@ class Closure:
 
     Args:
         first_s: the first pause.
-        longest_s: where pauses stop doubling; with the closure's age they grow on, up to a minute.
+        longest_s: where pauses stop doubling.
+        share: of the time it has been closed; as long as that a pause may be all the same, up to a minute.
         chance: spreads the pauses, so that several processes do not ask at once.
 
     Attributes:
@@ -28,8 +29,8 @@ class Closure:
         since_s: when it closed.
     """
 
-    def __init__(self, first_s: float, longest_s: float, chance: random.Random) -> None:
-        self._first_s, self.longest_s, self._chance = first_s, longest_s, chance
+    def __init__(self, first_s: float, longest_s: float, share: float, chance: random.Random) -> None:
+        self._first_s, self.longest_s, self._share, self._chance = first_s, longest_s, share, chance
         self.closed = False
         self.asked = False
         self.next_s = 0.0
@@ -45,7 +46,7 @@ class Closure:
     def reclose(self, now_s: float, asked_s: float | None) -> None:
         """Closes as if it had never been open: pauses go on growing, and only what is sent from now on opens it."""
         self.closed, self.since_s = True, now_s
-        self.longest_s = min(2 * self.longest_s, 60.0)
+        self.longest_s = min(2 * self.longest_s, LONGEST_S)
         self.again(now_s, asked_s)
 
     def again(self, now_s: float, asked_s: float | None) -> None:
@@ -54,7 +55,7 @@ class Closure:
         if asked_s is not None:
             pause_s = min(asked_s, LONGEST_ASKED_S) * self._chance.uniform(1.0, 1.01) + 0.02
         else:
-            age_s = min(60.0, SHARE_OF_AGE * (now_s - self._began_s))
+            age_s = min(LONGEST_S, self._share * (now_s - self._began_s))
             pause_s = max(self._pause_s, age_s) * self._chance.uniform(0.75, 1.25)
             self._pause_s = min(self.longest_s, self._pause_s * 2)
         self.next_s = now_s + pause_s

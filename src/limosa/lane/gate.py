@@ -1,146 +1,274 @@
-"""The gate to one provider: requests of all threads pass it one at a time, as fast as the pace allows."""
+"""The one gate through which all threads of a process reach one provider account, each when its turn comes."""
 
 from __future__ import annotations
 
+import math
+import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from limosa.errors import Transient, Unanswered
 from limosa.lane.pace import Pace, Sent
 from limosa.model.batch import Embedded
 
-__all__ = ["Gate", "Reading"]
+__all__ = ["Gate", "Pass", "Reading", "Turn"]
 
-HEED_S = 0.2
-"""How often the thread at the gate looks whether the run is to end."""
+LOOK_S = 0.1
+"""The first in the line looks so often whether anybody was told to stop: an Event cannot be waited for beside a
+Condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One look at the gate.
+    """One look at a gate.
 
     Attributes:
-        in_flight: requests under way; window: as many as may be.
-        rate_per_s: requests a second that may start; infinite where nothing limits them.
-        answered, limited, lost: requests by outcome since the start.
-        waiting: why nothing goes out now, for a person; empty where requests do.
+        in_flight: requests that wait for their answer.
+        window: most that may.
+        rate_per_s: requests a second that may start; None where only the window limits them.
+        answered, limited, lost: requests until now by outcome: answered; refused as too many (429); failed.
+        waiting: for a person; empty where nothing holds requests back.
     """
 
     in_flight: int
     window: int
-    rate_per_s: float
+    rate_per_s: float | None
     answered: int
     limited: int
     lost: int
     waiting: str
 
 
-class Gate:
-    """Blocks threads until their request may start; safe to use from any number of them.
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What a caller wants of the gate for one request, kept over all its tries.
 
-    Args:
-        destination: names the provider in what a person reads.
-        most: requests in flight, never more.
-        stop: ends all waiting.
+    Attributes:
+        tokens: expected tokens of the request.
+        stop: set when the caller must not wait any longer.
+        patience_s: longest wait while the provider lets nothing through.
+        urgent: goes before all that are not.
+        failures: tries until now; while single tries go out, those that failed least go first.
+        error: why the last try failed.
+        since_s: when the first try asked for leave; set by the gate.
     """
 
-    def __init__(self, destination: str, *, most: int, stop: threading.Event) -> None:
+    tokens: float
+    stop: threading.Event
+    patience_s: float = math.inf
+    urgent: bool = False
+    failures: int = 0
+    error: Unanswered | None = None
+    since_s: float = math.inf
+
+
+class Pass:
+    """Leave for one request. Its outcome is told once; without one, nothing is known of it.
+
+    Attributes:
+        error: why it was not answered; None where it was.
+        others_answered: others were answered while this request was in flight; known once it failed.
+    """
+
+    def __init__(self, pace: Pace, sent: Sent) -> None:
+        self._pace, self._sent = pace, sent
+        self.error: Unanswered | None = None
+        self._outcome: Callable[[float], None] = lambda now_s: pace.dropped(sent)
+        self.others_answered = False
+
+    def answered(self, answer: Embedded) -> None:
+        """The request was answered."""
+        self._outcome = lambda now_s: self._pace.answered(
+            self._sent, now_s, tokens=answer.tokens, allowances=answer.allowances
+        )
+
+    def refused(self) -> None:
+        """The request was refused for what it is; the provider is well."""
+        self._outcome = lambda now_s: self._pace.refused(self._sent, now_s)
+
+    def failed(self, error: Unanswered) -> None:
+        """The request was not answered."""
+        self.error = error
+        self._outcome = lambda now_s: self._pace.failed(self._sent, now_s, error)
+
+    def tell(self, now_s: float) -> None:
+        """Passes the outcome on; for the gate, under its lock."""
+        self.others_answered = self._pace.answered_s > self._sent.sent_s
+        self._outcome(now_s)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    turn: Turn
+    number: int
+    awake: threading.Condition
+
+
+@dataclass(slots=True)
+class _Held:
+    reason: str = ""
+    until_s: float = -math.inf
+    counted: int = 0
+    line: list[_Waiter] = field(default_factory=list)
+
+
+class Gate:
+    """Lets requests through at the pace of one provider account; shared by all who send there.
+
+    Safe to use from any number of threads. One lock guards the pace; each thread waits on a condition of its own,
+    and only the first in the line is woken when something changes.
+
+    Args:
+        destination: of the provider, for a person.
+        most: requests in flight, never more.
+        chance: for the jitter of pauses.
+    """
+
+    def __init__(self, destination: str, *, most: int, chance: random.Random | None = None) -> None:
         self.destination = destination
-        self.stop = stop
-        self._pace = Pace(most)
-        self._changed = threading.Condition()
-        # Whoever holds it is next; the others sleep until it is free, however many they are.
-        self._turn = threading.Lock()
+        self._pace = Pace(most, chance=chance)
+        self._lock = threading.Lock()
+        self._held = _Held()
+        self._clock = time.monotonic
         self._error: Unanswered | None = None
-        self._closed_s: float | None = None
+
+    @contextmanager
+    def enter(self, turn: Turn) -> Iterator[Pass]:
+        """Waits for the turn; the request is in flight until the block ends.
+
+        Raises:
+            Unanswered: the provider let nothing through for as long as the turn has patience.
+            Transient: ``stop`` was set.
+        """
+        with self._lock:
+            leave = Pass(self._pace, self._wait(turn))
+        try:
+            yield leave
+        finally:
+            with self._lock:
+                leave.tell(self._clock())
+                self._error = leave.error or self._error
+                self._wake_first()
+
+    def hold(self, reason: str) -> None:
+        """Closes the gate for everybody with a reason for a person; an empty one opens it. Requests in flight go on."""
+        with self._lock:
+            if self._held.reason and not reason:
+                self._held.until_s = self._clock()
+            self._held.reason = reason
+            self._wake_first()
 
     def limit(
         self,
         *,
         requests_in_flight: int | None = None,
-        requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        requests_per_minute: float | None = None,
     ) -> None:
         """Sets what the user wants at most, from now on; None for no wish."""
-        with self._changed:
+        with self._lock:
             self._pace.limit(
                 in_flight=requests_in_flight,
-                requests_per_minute=requests_per_minute,
                 tokens_per_minute=tokens_per_minute,
+                requests_per_minute=requests_per_minute,
             )
-            self._changed.notify_all()
+            self._wake_first()
+
+    @property
+    def waiting(self) -> str:
+        """Why nothing is sent, for a person; empty where nothing holds requests back."""
+        with self._lock:
+            return self._why(self._clock())
+
+    @property
+    def closed(self) -> bool:
+        """The provider lets nothing but single tries through."""
+        with self._lock:
+            return self._pace.closed
 
     def read(self) -> Reading:
-        """How it stands now."""
-        with self._changed:
-            pace, now_s = self._pace, time.monotonic()
+        """One look at it."""
+        with self._lock:
+            now_s = self._clock()
+            rate = self._pace.rate_per_s(now_s)
             return Reading(
-                in_flight=pace.in_flight,
-                window=pace.window,
-                rate_per_s=pace.rate_per_s(now_s),
-                answered=pace.answered_count,
-                limited=pace.limited_count,
-                lost=pace.lost_count,
-                waiting=self._waiting(now_s),
+                in_flight=self._pace.window.in_flight,
+                window=self._pace.window.size,
+                rate_per_s=None if math.isinf(rate) else rate,
+                answered=self._pace.answered_count,
+                limited=self._pace.limited_count,
+                lost=self._pace.lost_count,
+                waiting=self._why(now_s),
             )
 
-    def enter(self, tokens: float, *, patience_s: float) -> Sent:
-        """Waits until a request of about so many tokens may start; every one must be reported afterwards.
-
-        Raises:
-            Unanswered: the provider has answered nothing for ``patience_s``.
-            Transient: the run is to end.
-        """
-        with self._turn, self._changed:
+    def _wait(self, turn: Turn) -> Sent:
+        self._held.counted += 1
+        mine = _Waiter(turn, self._held.counted, threading.Condition(self._lock))
+        turn.since_s = min(turn.since_s, self._clock())
+        self._held.line.append(mine)
+        try:
             while True:
-                now_s = time.monotonic()
-                self._require_patience(now_s, patience_s)
-                wait_s = self._pace.wait_s(now_s)
-                if wait_s <= 0:
-                    return self._pace.start(tokens, now_s)
-                self._changed.wait(min(wait_s, HEED_S))
+                now_s = self._clock()
+                self._give_up(mine, now_s)
+                first = self._first()
+                wait_s = math.inf if self._held.reason else self._pace.wait_s(now_s)
+                if first is mine and wait_s <= 0:
+                    return self._pace.start(turn.tokens, now_s)
+                # All but the first are woken: by the one before them, or because they were told to stop.
+                mine.awake.wait(min(wait_s, LOOK_S) if first is mine else None)
+                if first is mine:
+                    self._wake_the_stopped(mine)
+        finally:
+            self._held.line.remove(mine)
+            self._wake_first()
 
-    def answered(self, sent: Sent, answer: Embedded) -> None:
-        """Reports an answer."""
-        self._report(lambda now_s: self._pace.answered(sent, now_s, tokens=answer.tokens, allowances=answer.allowances))
+    def _first(self) -> _Waiter:
+        if self._pace.closed:
+            return min(self._held.line, key=lambda each: (each.turn.failures, not each.turn.urgent, each.number))
+        return min(self._held.line, key=lambda each: (not each.turn.urgent, each.number))
 
-    def refused(self, sent: Sent) -> None:
-        """Reports that the provider refused the request for what it is."""
-        self._report(lambda now_s: self._pace.refused(sent, now_s))
+    def _wake_first(self) -> None:
+        if self._held.line:
+            self._first().awake.notify()
 
-    def dropped(self, sent: Sent) -> None:
-        """Reports a request of which nothing is known."""
-        self._report(lambda now_s: self._pace.dropped(sent))
+    def _wake_the_stopped(self, mine: _Waiter) -> None:
+        now_s = self._clock()
+        for each in self._held.line:
+            if each is not mine and (each.turn.stop.is_set() or self._tired(each, now_s)):
+                each.awake.notify()
 
-    def failed(self, sent: Sent, error: Unanswered) -> bool:
-        """Reports a request that was not answered; whether the provider answers others."""
-        self._error = error
-        self._report(lambda now_s: self._pace.failed(sent, now_s, error))
-        return not (error.limited or self._pace.closed)
+    def _tired(self, waiter: _Waiter, now_s: float) -> bool:
+        if not self._pace.closed or self._held.reason:
+            return False
+        since_s = max(waiter.turn.since_s, self._pace.answered_s, self._held.until_s)
+        return now_s - since_s >= waiter.turn.patience_s
 
-    def _report(self, what: Callable[[float], None]) -> None:
-        with self._changed:
-            now_s = time.monotonic()
-            what(now_s)
-            if not self._pace.closed:
-                self._closed_s = None
-            elif self._closed_s is None:
-                self._closed_s = now_s
-            self._changed.notify_all()
+    def _give_up(self, mine: _Waiter, now_s: float) -> None:
+        if mine.turn.stop.is_set():
+            raise mine.turn.error or Transient(
+                f"Stopped while a request waited for {self.destination}.", do="Repeating the command is safe."
+            )
+        if self._tired(mine, now_s):
+            raise mine.turn.error or Unanswered(
+                f"{self._why(now_s) or self.destination + ' lets nothing through'}.",
+                do="Repeating is safe; check the provider's state if it goes on.",
+                limited=not self._pace.ill,
+            )
 
-    def _require_patience(self, now_s: float, patience_s: float) -> None:
-        if self.stop.is_set():
-            raise Transient("The run was stopped on request.", do="limosa run FILE goes on where it ended.")
-        if self._closed_s is not None and self._error is not None and now_s - self._closed_s > patience_s:
-            raise self._error
-
-    def _waiting(self, now_s: float) -> str:
-        if not self._pace.closed or self._error is None:
+    def _why(self, now_s: float) -> str:
+        if self._held.reason:
+            return self._held.reason
+        if not self._pace.closed:
             return ""
-        try_s = self._pace.next_try_s(now_s)
+        wait_s = self._pace.next_try_s(now_s)
+        when = f"next try in {math.ceil(wait_s)} s" if wait_s > 0 else "trying"
         if self._pace.ill:
-            return f"{self._error.what.rstrip('.')}; next try in {try_s:.0f} s"
-        asks = "asks to wait" if self._pace.asked else "lets nothing more through for now"
-        return f"{self.destination} {asks}; next try in {try_s:.0f} s"
+            # The adapter's sentence: "host answered 503: ..." or "host did not answer (...)."
+            what = self._error.what.partition(": ")[0].rstrip(".") if self._error else "no answer"
+            return f"{what}; {when}"
+        if self._pace.asked and wait_s > 0:
+            return f"{self.destination} asks to wait {math.ceil(wait_s)} s"
+        return f"{self.destination} asks for fewer requests; {when}"

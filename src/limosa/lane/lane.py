@@ -100,10 +100,10 @@ class Lane:
             return embedder
         gate = self._gates.get(embedder.destination)
         if gate is None:
-            gate = Gate(embedder.destination, most=embedder.limits.concurrency, stop=self._stop)
+            gate = Gate(embedder.destination, most=embedder.limits.concurrency)
             _limit(gate, self._limits)
             self._gates[embedder.destination] = gate
-        return Paced(embedder, counter, gate, patience_s=patience_s)
+        return Paced(embedder, counter, gate, patience_s=patience_s, stop=self._stop)
 
     def known(self, embedder: Embedder, texts: Sequence[str]) -> int:
         """How many of the texts have a vector that is kept on this machine."""

@@ -162,7 +162,7 @@ class Learned:
 
     @staticmethod
     def _renewed(mark_s: float, refused_s: float, sent_s: float, *, asked: bool) -> tuple[float, float]:
-        """When between the last refusal and the first success it was renewed: probably, and at the earliest."""
+        """When the allowance was renewed after the last refusal: probably, and at the earliest."""
         gap_s = sent_s - refused_s
         if asked:
             # Providers round the pause they ask for up to a second.
@@ -178,10 +178,11 @@ class Learned:
         wasted_s = self._idle_s + (shut_s / 6 if shut_s <= LONG_S else 0.0)
         mean = self._passed / max(span_s - wasted_s, span_s / 10)
         peak = max((amount for second, amount in self._recent if second >= self._onset_s - 3), default=0.0)
-        if span_s > 1.1 * MINUTE_S:
-            # Any span that ends at a mark bounds the limit from above: one that fell shows in the last minute.
-            last = sum(amount for second, amount in self._recent if second >= earliest_s - MINUTE_S)
-            mean = min(mean, last / MINUTE_S)
+        if span_s > MINUTE_S:
+            # Any span that ends at a mark bounds the limit from above: one that fell shows in the last minute. The
+            # first span began slowly: its mean says nothing.
+            last = sum(amount for second, amount in self._recent if second >= earliest_s - MINUTE_S) / MINUTE_S
+            mean = last if self._last is None else min(mean, last) if span_s > 1.1 * MINUTE_S else mean
         if self._last is None:
             self._shape = self._guess(mean, max(mean, peak), span_s)
             self._last = mean if span_s >= WHOLE_S else math.inf

@@ -27,8 +27,11 @@ TRIES_APART = 20
 LONGEST_PAUSE_S = (1.0, 5.0)
 """The bounds of that: the end of a fixed window should not be missed by more than a twelfth of it."""
 
-ILL_PAUSES_S = (1.0, 60.0)
-"""A restart takes seconds; a provider that is down for an hour need not be asked more than once a minute."""
+LIMITED_SHARE = 0.03
+"""Pauses between tries against a limit, as a share of how long it lasts: one by the day is tried once a minute."""
+
+ILL_PAUSES_S, ILL_SHARE = (1.0, 5.0), 0.2
+"""A restart takes seconds; the end of an outage is seen after a fifth of its length."""
 
 
 CONFIRMED = 5
@@ -70,6 +73,7 @@ class Pace:
         chance: for the jitter of pauses.
 
     Attributes:
+        window: how many requests are in flight, and may be.
         answered_count, limited_count, lost_count: requests by outcome until now.
         answered_s: when the last answer came; minus infinity before the first.
     """
@@ -77,10 +81,10 @@ class Pace:
     def __init__(self, most: int, *, chance: random.Random | None = None) -> None:
         chance = chance or random.Random()  # noqa: S311
         self._most = most
-        self._window = Window(most)
+        self.window = Window(most)
         self._requests, self._tokens = Rate(), Rate()
-        self._limited = Closure(LIMITED_FIRST_S, LONGEST_PAUSE_S[1], chance)
-        self._ill = Closure(*ILL_PAUSES_S, chance)
+        self._limited = Closure(LIMITED_FIRST_S, LONGEST_PAUSE_S[1], LIMITED_SHARE, chance)
+        self._ill = Closure(*ILL_PAUSES_S, ILL_SHARE, chance)
         self._probe: Sent | None = None
         self._by_expected = 1.0
         self._lost_in_a_row = 0
@@ -95,19 +99,9 @@ class Pace:
         self, *, in_flight: int | None, tokens_per_minute: float | None, requests_per_minute: float | None
     ) -> None:
         """Sets what the user wants at most, from now on; None for no wish."""
-        self._window.most = self._most if in_flight is None else max(1, min(self._most, in_flight))
+        self.window.most = self._most if in_flight is None else max(1, min(self._most, in_flight))
         self._tokens.budget = math.inf if tokens_per_minute is None else tokens_per_minute / 60
         self._requests.budget = math.inf if requests_per_minute is None else requests_per_minute / 60
-
-    @property
-    def in_flight(self) -> int:
-        """Requests in flight."""
-        return self._window.in_flight
-
-    @property
-    def window(self) -> int:
-        """Requests that may be in flight."""
-        return self._window.size
 
     @property
     def closed(self) -> bool:
@@ -138,7 +132,7 @@ class Pace:
         """Seconds until a request may start: 0 for now, infinite where an answer must come first."""
         if self.closed:
             return math.inf if self._probe is not None else self.next_try_s(now_s)
-        if self._window.in_flight >= self._window.size:
+        if self.window.in_flight >= self.window.size:
             return math.inf
         return max(self._requests.wait_s(now_s), self._tokens.wait_s(now_s))
 
@@ -149,14 +143,14 @@ class Pace:
         scaled = tokens * self._by_expected
         self._requests.spend(1, now_s)
         self._tokens.spend(scaled, now_s)
-        self._window.in_flight += 1
+        self.window.in_flight += 1
         sent = Sent(
             number=self._number,
             sent_s=now_s,
             expected=tokens,
             tokens=scaled,
             spent=(self._requests.spent, self._tokens.spent),
-            pressed=self._window.pressed,
+            pressed=self.window.pressed,
         )
         self._number += 1
         if self.closed:
@@ -182,7 +176,7 @@ class Pace:
         self._tokens.correct(used - sent.tokens)
         self._requests.learned.passed(sent.sent_s, 1)
         self._tokens.learned.passed(sent.sent_s, used)
-        self._window.answered(sent.sent_s, now_s, work=used, pressed=sent.pressed)
+        self.window.answered(sent.sent_s, now_s, work=used, pressed=sent.pressed)
         self._note(sent, now_s, allowances)
         self._revive(sent)
 
@@ -206,7 +200,7 @@ class Pace:
             return
         self.lost_count += 1
         self._lost_in_a_row += 1
-        self._window.lost(sent.sent_s, now_s)
+        self.window.lost(sent.sent_s, now_s)
         if probed:
             for each in (self._limited, self._ill):
                 if each.closed:
@@ -246,7 +240,7 @@ class Pace:
         self._lost_in_a_row = 0
         if self._ill.closed:
             self._ill.open()
-            self._window.restart()
+            self.window.restart()
         if self._limited.closed and sent.sent_s >= self._limited.since_s:
             for rate in (self._requests, self._tokens):
                 rate.learned.settle(sent.sent_s, asked=self._limited.asked)
@@ -260,6 +254,6 @@ class Pace:
             one.heeded = math.isinf(one.learned.spread) or one.learned.spread <= STEADIER * other.learned.spread + 0.01
 
     def _leave(self, sent: Sent) -> None:
-        self._window.in_flight -= 1
+        self.window.in_flight -= 1
         if self._probe is sent:
             self._probe = None

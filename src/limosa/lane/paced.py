@@ -1,13 +1,15 @@
-"""An embedder that asks as fast as the provider allows, and asks again where that helps."""
+"""An embedder that keeps the provider's pace and repeats what is worth repeating."""
 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from limosa.errors import LimosaError, Unanswered
+from limosa.errors import Refused, Stubborn, Unanswered
 from limosa.lane.around import Around
-from limosa.lane.gate import Gate
+from limosa.lane.gate import Gate, Turn
 from limosa.lane.tokens import Counter
 from limosa.model.batch import Embedded, Kind
 from limosa.ports.embedder import Embedder
@@ -15,71 +17,94 @@ from limosa.ports.embedder import Embedder
 __all__ = ["Paced"]
 
 TRIES = 6
-"""A request that fails so often while others are answered has something in it that the provider cannot take."""
+"""Failures of one request while others are answered: at 5 % chance failures, one request in 60 million meets six."""
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 8.0
-"""Between the tries of one request, doubling and jittered: about half a minute in all."""
+LIMITED_WEIGHT = 0.2
+"""A refusal for the rate counts so much less: with others on the account every second request may meet one."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Unanswered
+    alone: bool
 
 
 class Paced(Around):
-    """One request at a time for each caller, when the gate lets it.
+    """Another embedder behind a gate.
 
     Args:
-        gate: shared by all embedders of one provider.
-        patience_s: how long a provider that answers nobody is waited for.
+        inner: sends one request for each call.
+        counter: says how many tokens a request is about.
+        gate: of that provider account; shared by all embedders that send there.
+        patience_s: how long a request waits while the provider lets nothing through.
+        stop: ends all waits at once.
+        urgent: requests of this embedder go first, as a search that a person waits for.
     """
 
-    def __init__(self, inner: Embedder, counter: Counter, gate: Gate, *, patience_s: float) -> None:
+    def __init__(
+        self,
+        inner: Embedder,
+        counter: Counter,
+        gate: Gate,
+        *,
+        patience_s: float,
+        stop: threading.Event,
+        urgent: bool = False,
+    ) -> None:
         super().__init__(inner)
-        self._counter = counter
-        self._gate = gate
-        self._patience_s = patience_s
+        self._counter, self._gate = counter, gate
+        self._patience_s, self._urgent = patience_s, urgent
+        self._stop = stop
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        """Vectors of the texts, in their order.
-
-        What the provider asks for, and an outage, are waited out and use up no try.
+        """Vectors of the texts, in their order, as the provider gave them; repeated while that may help.
 
         Raises:
-            RowRefused, Refused: repeating will not help.
-            Unanswered: nobody was answered for ``patience_s``; or others were and this request was not, then
-                ``alone`` is set.
-            Transient: the run is to end.
+            RowRefused: the provider refuses a text of this batch and not the batch as such.
+            Refused: repeating will not help.
+            Stubborn: this request failed again and again while others were answered.
+            Unanswered: the provider let nothing through for as long as there was patience.
+            Transient: ``stop`` was set before the first try.
         """
-        tokens, tries, pause_s = sum(self._counter.count(texts)), 0, FIRST_PAUSE_S
+        turn = Turn(
+            tokens=sum(self._counter.count(texts)),
+            stop=self._stop,
+            patience_s=self._patience_s,
+            urgent=self._urgent,
+        )
+        spent = 0.0
         while True:
+            answer = self._try(turn, texts, kind)
+            if not isinstance(answer, _Failure):
+                return answer
+            turn.failures += 1
+            if answer.alone:
+                spent += LIMITED_WEIGHT if answer.error.limited else 1.0
+            if spent >= TRIES - 1e-9:
+                raise Stubborn.of(answer.error) from answer.error
+            self._pause(turn, answer.error)
+
+    def _try(self, turn: Turn, texts: Sequence[str], kind: Kind) -> Embedded | _Failure:
+        with self._gate.enter(turn) as leave:
             try:
-                return self._once(texts, kind, tokens)
-            except _Again as again:
-                tries += again.counts
-                if tries >= TRIES:
-                    again.error.alone = True
-                    raise again.error from None
-                if again.counts:
-                    self._gate.stop.wait(pause_s * random.uniform(0.5, 1.5))  # noqa: S311
-                    pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+                answer = self._inner.embed(texts, kind)
+            except Unanswered as error:
+                turn.error = failed = error
+                leave.failed(error)
+            except Refused:
+                leave.refused()
+                raise
+            else:
+                leave.answered(answer)
+                return answer
+        return _Failure(failed, leave.others_answered)
 
-    def _once(self, texts: Sequence[str], kind: Kind, tokens: int) -> Embedded:
-        sent = self._gate.enter(tokens, patience_s=self._patience_s)
-        try:
-            answer = self._inner.embed(texts, kind)
-        except Unanswered as error:
-            raise _Again(error, counts=self._gate.failed(sent, error)) from error
-        except LimosaError:
-            self._gate.refused(sent)
-            raise
-        except BaseException:
-            self._gate.dropped(sent)
-            raise
-        self._gate.answered(sent, answer)
-        return answer
-
-
-class _Again(Exception):
-    """A request is to be repeated; whether that counts as a try."""
-
-    def __init__(self, error: Unanswered, *, counts: bool) -> None:
-        super().__init__(error.what)
-        self.error = error
-        self.counts = counts
+    def _pause(self, turn: Turn, error: Unanswered) -> None:
+        """A request's own pause, where the gate has none for all."""
+        if error.limited or self._gate.closed:
+            return
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(turn.failures - 1, 10))
+        asked_s = min(LONGEST_PAUSE_S, error.retry_after_s or 0.0)
+        self._stop.wait(max(asked_s, pause_s * random.uniform(0.5, 1.5)))  # noqa: S311

@@ -5,40 +5,36 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from dataclasses import dataclass
 
 __all__ = ["Window"]
 
-FIRST = 4.0
-"""Requests in flight at the start: enough to see an answer's time, too few to hurt anybody."""
+FIRST = 2.0
+"""Requests in flight at the start, whose answers show the time of a provider that is not busy with us."""
 
-DOUBLING_UP_TO = 16.0
-"""Up to here the window doubles with each round of answers; above, it grows by a tenth, so that the requests which a
-limit catches in flight are a tenth of those that it let through."""
+DOUBLING_UP_TO = 24.0
+"""Up to here the window doubles with each round of answers; above, it grows by a twelfth, so that the requests which a
+limit catches in flight are a twelfth of those that it let through."""
 
-SEARCH, STEADY = 0.1, 0.03
+SEARCH, STEADY = 0.08, 0.03
 """Growth by each answer as a share of one request: while nothing stood in the way yet, and afterwards."""
 
-CALM, CROWDED = 1.3, 1.6
+CALM, CROWDED = 1.4, 1.7
 """Answers so many times slower than the best: below, there is room; above, requests queue at the provider. The
-median of a round of answers with a jitter of half their time lies within 1.3."""
+median of a round of answers with a jitter of half their time lies within 1.4."""
 
-LATENCY_CUT, LOSS_CUT = 0.9, 0.7
+GENTLE, HARD, LOSS_CUT = 0.9, 0.5, 0.7
+"""What a cut leaves of the window: for slow answers as much as would make them quick again, within these bounds; for
+lost ones the usual of delay-based controls."""
 
 ROUND = 8
 """Fewest answers of which a median says something."""
 
+NEAR_BEST = 1.15
+"""A round of answers at most so much slower than the best one confirms it."""
+
 BEST_FOR_S = 60.0
 """After so long the best answer time is tried again with half the window: a queue of our own looks like a slow
 provider."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    at_s: float
-    size: float
-    latency_s: float
-    per_s: float
 
 
 class Window:
@@ -59,12 +55,11 @@ class Window:
         self._size = min(FIRST, float(most))
         self._doubling_up_to = DOUBLING_UP_TO
         self._growth = SEARCH
-        self._cut_s = -math.inf
+        self._cut_s = self._fresh_s = -math.inf
         self._work = 0.0
         self._latencies: list[float] = []
-        self._round_s: float | None = None
-        self._round_pressed = False
-        self._rounds: deque[_Round] = deque()
+        self._pressed_once = False
+        self._rounds: deque[tuple[float, float]] = deque()
         self._calm = True
         self._best_seen_s = math.inf
         self._dipping = False
@@ -86,12 +81,10 @@ class Window:
             doubling = self._size < self._doubling_up_to
             self._size += 1.0 if doubling else max(self._growth, 1 / self._size if self._growth == STEADY else 0.0)
         self._work = work if self._work == 0 else 0.95 * self._work + 0.05 * work
-        if self._round_s is None:
-            self._round_s = now_s
-        self._round_pressed |= pressed
-        if sent_s >= self._cut_s and 0.5 * self._work <= work <= 2 * self._work:
+        self._pressed_once |= pressed
+        if sent_s >= self._fresh_s and 0.5 * self._work <= work <= 2 * self._work:
             self._latencies.append(now_s - sent_s)
-            if len(self._latencies) >= max(ROUND, self.size):
+            if len(self._latencies) >= (max(ROUND, self.size) if self._rounds else FIRST):
                 self._judge(now_s)
 
     def lost(self, sent_s: float, now_s: float) -> None:
@@ -105,34 +98,25 @@ class Window:
         self._size = min(FIRST, float(self.most))
 
     def _judge(self, now_s: float) -> None:
-        took_s = max(1e-6, now_s - (self._round_s or now_s))
-        mine = _Round(now_s, self.in_flight, statistics.median(self._latencies), len(self._latencies) / took_s)
-        while self._rounds and self._rounds[0].at_s < now_s - 2 * BEST_FOR_S:
+        latency_s = statistics.median(self._latencies)
+        while self._rounds and self._rounds[0][0] < now_s - 2 * BEST_FOR_S:
             self._rounds.popleft()
-        self._rounds.append(mine)
-        best_s = min(each.latency_s for each in self._rounds)
-        if mine.latency_s <= 1.15 * best_s or math.isinf(self._best_seen_s):
+        self._rounds.append((now_s, latency_s))
+        best_s = min(each_s for _, each_s in self._rounds)
+        if latency_s <= NEAR_BEST * best_s or math.isinf(self._best_seen_s):
             self._best_seen_s = now_s
-        slower = mine.latency_s / best_s
+        slower = latency_s / best_s
         self._calm = slower < CALM
-        if self._round_pressed and not self._dipping and slower > CROWDED and not self._gains(mine):
-            self._cut(LATENCY_CUT, now_s)
-        self._dipping = not self._dipping and self._round_pressed and now_s - self._best_seen_s > BEST_FOR_S
+        if self._pressed_once and not self._dipping and slower > CROWDED:
+            self._cut(min(GENTLE, max(HARD, CROWDED / slower)), now_s)
+        self._dipping = not self._dipping and self._pressed_once and now_s - self._best_seen_s > BEST_FOR_S
         if self._dipping:
-            self._best_seen_s = now_s
-        self._latencies, self._round_s, self._round_pressed = [], now_s, False
-
-    def _gains(self, mine: _Round) -> bool:
-        """Whether more in flight still brings more answers a second, as with a server that works in batches."""
-        fewer = [each for each in self._rounds if each.size <= 0.8 * mine.size]
-        if not fewer:
-            return False
-        last = fewer[-1]
-        return mine.per_s / last.per_s - 1 > 0.3 * (mine.size / last.size - 1)
+            self._best_seen_s = self._fresh_s = now_s
+        self._latencies, self._pressed_once = [], False
 
     def _cut(self, share: float, now_s: float) -> None:
         self._size = max(1.0, min(self._size, self.most) * share)
         self._doubling_up_to = min(self._doubling_up_to, self._size)
         self._growth = STEADY
-        self._cut_s = now_s
+        self._cut_s = self._fresh_s = now_s
         self._latencies = []
