@@ -79,8 +79,9 @@ class Voyage:
 
     @property
     def lane(self) -> LaneName:
-        """How texts travel to the provider, asked anew for each chunk."""
-        return "batch" if self.settings.get("lane", self.migration.backfill.lane) == "batch" else "direct"
+        """How texts travel to the provider, asked anew for each chunk; a split sends none."""
+        wished = self.settings.get("lane", self.migration.backfill.lane)
+        return "batch" if wished == "batch" and self.migration.split is None else "direct"
 
     def heed(self) -> None:
         """Waits here while there is a reason to, and ends the run where somebody asked for it.
