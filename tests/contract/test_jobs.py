@@ -11,7 +11,7 @@ from limosa.control.jobs import Jobs
 from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Records
 from limosa.control.schema import as_key, statements
-from limosa.model.batch import Key
+from limosa.model.batch import Key, Paid
 from limosa.model.chunk import Outcomes
 from limosa.model.job import NO_JOBS, Load
 from limosa.ports.tx import Begin
@@ -79,7 +79,7 @@ def test_a_job_from_its_intention_to_its_end(begin: Begin) -> None:
     assert jobs.out() == NO_JOBS
     # What the chunk has told is not promised any more.
     with begin() as tx:
-        ledger.settle(claim, Outcomes(done=[("1",)], cursor=("1",), cost_usd=0.3), tx)
+        ledger.settle(claim, Outcomes(done=[("1",)], cursor=("1",), paid=Paid(usd=0.3)), tx)
     assert jobs.promised_usd() == pytest.approx(0.1)
     with begin() as tx:
         ledger.settle(claim, Outcomes(cursor=("5",), finished=True), tx)

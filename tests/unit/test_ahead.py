@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from typing import Any, TypeVar
 
 import pytest
 
 from limosa.backfill.ahead import in_order
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+def ordered(batches: Iterator[T], judge: Callable[[T], V], pool: Executor, **how: Any) -> Generator[tuple[T, V]]:
+    for ready in in_order(batches, lambda batch: pool.submit(judge, batch), **how):
+        yield from ready
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def test_the_order_is_kept_whoever_is_first(pool: ThreadPoolExecutor) -> None:
         return batch * batch
 
     gates[3].set()
-    assert list(in_order(iter(range(4)), judge, pool, ahead=4, halted=never)) == [(i, i * i) for i in range(4)]
+    assert list(ordered(iter(range(4)), judge, pool, ahead=4, halted=never)) == [(i, i * i) for i in range(4)]
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
@@ -46,13 +55,13 @@ def test_no_more_is_read_than_may_be_ahead(pool: ThreadPoolExecutor, ahead: int)
             read += 1
             yield i
 
-    for _ in in_order(batches(), lambda batch: batch, pool, ahead=ahead, halted=never):
+    for _ in ordered(batches(), lambda batch: batch, pool, ahead=ahead, halted=never):
         handed += 1
     assert (read, handed) == (20, 20)
 
 
 def test_nothing_to_judge_is_nothing(pool: ThreadPoolExecutor) -> None:
-    assert list(in_order(iter(()), lambda batch: batch, pool, ahead=3, halted=never)) == []
+    assert list(ordered(iter(()), lambda batch: batch, pool, ahead=3, halted=never)) == []
 
 
 def test_an_error_comes_after_all_before_it(pool: ThreadPoolExecutor) -> None:
@@ -68,7 +77,7 @@ def test_an_error_comes_after_all_before_it(pool: ThreadPoolExecutor) -> None:
 
     got: list[int] = []
     with pytest.raises(ValueError, match="two"):
-        got.extend(batch for batch, _ in in_order(iter(range(9)), judge, pool, ahead=4, halted=never))
+        got.extend(batch for batch, _ in ordered(iter(range(9)), judge, pool, ahead=4, halted=never))
     assert got == [0, 1]
 
 
@@ -79,7 +88,7 @@ def test_an_error_of_reading_comes_after_all_that_were_read(pool: ThreadPoolExec
 
     got: list[int] = []
     with pytest.raises(ValueError, match="unread"):
-        got.extend(batch for batch, _ in in_order(batches(), lambda batch: batch, pool, ahead=8, halted=never))
+        got.extend(batch for batch, _ in ordered(batches(), lambda batch: batch, pool, ahead=8, halted=never))
     assert got == [0, 1, 2]
 
 
@@ -101,7 +110,7 @@ def test_once_halted_what_has_left_is_handed_on_and_nothing_else_leaves(pool: Th
         halt.set()
         gate.set()
 
-    got = [batch for batch, _ in in_order(batches(), judge, pool, ahead=20, halted=halt.is_set)]
+    got = [batch for batch, _ in ordered(batches(), judge, pool, ahead=20, halted=halt.is_set)]
     assert got == sorted(begun)
     assert len(got) < 10
 
@@ -118,7 +127,7 @@ def test_every_batch_that_began_is_handed_on_however_the_halt_falls() -> None:
             return batch
 
         with ThreadPoolExecutor(2) as pool:
-            got = [batch for batch, _ in in_order(iter(range(8)), judge, pool, ahead=16, halted=halt.is_set)]
+            got = [batch for batch, _ in ordered(iter(range(8)), judge, pool, ahead=16, halted=halt.is_set)]
         assert got == sorted(begun)
 
 
@@ -133,7 +142,38 @@ def test_one_that_is_closed_early_lets_nothing_more_leave() -> None:
         return batch
 
     with ThreadPoolExecutor(1) as pool:
-        with closing(in_order(iter(range(9)), judge, pool, ahead=5, halted=never)) as judged:
+        with closing(ordered(iter(range(9)), judge, pool, ahead=5, halted=never)) as judged:
             assert next(judged) == (0, 0)
         gate.set()
     assert len(begun) <= 2
+
+
+def test_what_is_ready_is_handed_on_together(pool: ThreadPoolExecutor) -> None:
+    begun: list[Future[int]] = []
+
+    def submit(batch: int) -> Future[int]:
+        begun.append(pool.submit(int, batch))
+        return begun[-1]
+
+    def all_done() -> Iterator[int]:
+        for batch in range(9):
+            yield batch
+            wait(begun)
+
+    groups = list(in_order(all_done(), submit, ahead=6, together=3, halted=never))
+    assert [batch for group in groups for batch, _ in group] == list(range(9))
+    assert max(map(len, groups)) == 3
+
+
+def test_a_failed_one_ends_what_is_handed_on_together(pool: ThreadPoolExecutor) -> None:
+    begun: list[Future[float]] = []
+
+    def submit(batch: int) -> Future[float]:
+        begun.append(pool.submit(lambda: 1 / (batch - 2)))
+        return begun[-1]
+
+    got: list[int] = []
+    groups = in_order(iter(range(6)), submit, ahead=6, together=6, halted=never)
+    with pytest.raises(ZeroDivisionError):
+        got.extend(batch for group in groups for batch, _ in group)
+    assert got == [0, 1]

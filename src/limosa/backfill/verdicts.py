@@ -13,7 +13,7 @@ from limosa.model.batch import UNPAID, Key, Paid, Row, VectorRows, Vectors
 from limosa.model.vectors import faults, normalised
 from limosa.ports.embedder import Embedder
 
-__all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry", "wants"]
+__all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry", "joined", "wants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,26 @@ class Verdicts:
         for i, place in enumerate(places):
             lengths.setdefault(len(self.vectors[place]), []).append(i)
         return [(at, [self.vectors[places[i]] for i in at]) for at in lengths.values()]
+
+
+def joined(parts: Sequence[Verdicts]) -> Verdicts:
+    """Verdicts over several batches, as one; where there are several, vectors must be of one length."""
+    if len(parts) == 1:
+        return parts[0]
+    places: dict[Key, int] = {}
+    start = 0
+    for part in parts:
+        places.update((key, start + place) for key, place in part.places.items())
+        start += len(part.vectors)
+    return Verdicts(
+        vectors=np.concatenate([np.asarray(part.vectors) for part in parts]),
+        places=places,
+        skipped={key: why for part in parts for key, why in part.skipped.items()},
+        dead={key: why for part in parts for key, why in part.dead.items()},
+        marks={key: mark for part in parts for key, mark in part.marks.items()},
+        paid=sum((part.paid for part in parts), UNPAID),
+        after=tuple(each for part in parts for each in part.after),
+    )
 
 
 class Judge(Protocol):

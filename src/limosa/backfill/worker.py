@@ -14,7 +14,7 @@ from limosa.backfill.ahead import in_order
 from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
 from limosa.backfill.pace import Stride
-from limosa.backfill.verdicts import Judge, Verdicts
+from limosa.backfill.verdicts import Judge, Verdicts, joined
 from limosa.errors import Refused
 from limosa.model.batch import UNPAID, Key, Row, Written
 from limosa.model.chunk import Claim, Outcomes
@@ -61,6 +61,11 @@ class Bench:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def page_rows(self) -> int:
+        """Rows that are read at once: several batches where several are on their way."""
+        return self.batch_rows * min(4, self.ahead)
+
+    @property
     def full(self) -> bool:
         """As many rows as ``limit`` allows were read."""
         return self.limit is not None and self._taken >= self.limit
@@ -94,25 +99,40 @@ def fill_chunk(bench: Bench, claim: Claim) -> None:
 def _fill_ahead(bench: Bench, claim: Claim, ends: Ends, hauls: Iterator[Haul], pool: Executor) -> None:
     judged = in_order(
         hauls,
-        lambda haul: bench.judge(haul.rows),
-        pool,
+        lambda haul: pool.submit(bench.judge, haul.rows),
         ahead=bench.ahead,
+        # A write transaction costs as much as writing some hundred rows: what is there already goes into one.
+        together=max(1, bench.stride.most // bench.batch_rows),
         halted=bench.stop.is_set,
         held=lambda: bool(bench.brakes.reason),
     )
     with closing(judged):
-        for haul, verdicts in judged:
-            _settle(bench, claim, ends, haul, verdicts)
+        for ready in judged:
+            hauls_, verdicts = zip(*ready, strict=True)
+            _settle(bench, claim, ends, _one(hauls_), joined(verdicts))
+
+
+def _one(hauls: Sequence[Haul]) -> Haul:
+    """Batches of one chunk that follow each other, as one."""
+    if len(hauls) == 1:
+        return hauls[0]
+    last = hauls[-1]
+    return Haul(rows=[row for haul in hauls for row in haul.rows], cursor=last.cursor, finished=last.finished)
 
 
 def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
     """The chunk's batches from its cursor on, until its end, a stop, or the run's limit."""
     assert claim.upper is not None  # noqa: S101 - only the follower's claim has no edge
     cursor, finished = claim.cursor, False
+    page: list[Row] = []
+    most = bench.page_rows
     while not (finished or bench.full) and bench.go_on():
-        rows = _read(bench, claim, ends, cursor)
-        # Edges are keys that were there when the chunk was cut: most batches end on one.
-        finished = len(rows) < bench.batch_rows or rows[-1].key == claim.upper
+        if not page:
+            page = _read(bench, claim, ends, cursor, limit=most)
+            # Edges are keys that were there when the chunk was cut: most pages end on one.
+            last = len(page) < most or page[-1].key == claim.upper
+        rows, page = page[: bench.batch_rows], page[bench.batch_rows :]
+        finished = last and not page
         cursor = claim.upper if finished else rows[-1].key
         bench.take(len(rows))
         yield Haul(rows=rows, cursor=cursor, finished=finished)
@@ -247,7 +267,7 @@ def rows_of(bench: Bench, claim: Claim, *, after: Key | None) -> Iterator[list[R
     """The chunk's rows after a key, batch by batch up to its edge; ends early where the run is to stop."""
     ends = _ends(bench, claim)
     while after != claim.upper and not bench.stop.is_set():
-        rows = _read(bench, claim, ends, after)
+        rows = _read(bench, claim, ends, after, limit=bench.batch_rows)
         if rows:
             yield rows
         after = rows[-1].key if len(rows) == bench.batch_rows else claim.upper
@@ -257,10 +277,10 @@ def _ends(bench: Bench, claim: Claim) -> Ends:
     return bench.store.ends(claim.epoch)
 
 
-def _read(bench: Bench, claim: Claim, ends: Ends, cursor: Key | None) -> list[Row]:
+def _read(bench: Bench, claim: Claim, ends: Ends, cursor: Key | None, *, limit: int) -> list[Row]:
     assert claim.upper is not None  # noqa: S101
     try:
-        return ends.source.read(cursor, claim.upper, limit=bench.batch_rows)
+        return ends.source.read(cursor, claim.upper, limit=limit)
     except Refused:
         # After a switch the column has another name; then the claim is void too, and that is what is raised.
         with bench.store.begin() as tx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cached_property
 
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Space
@@ -19,12 +20,12 @@ class Around:
     def __init__(self, inner: Embedder) -> None:
         self._inner = inner
 
-    @property
+    @cached_property
     def space(self) -> Space:
         """The space of its vectors."""
         return self._inner.space
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """What it takes at once."""
         return self._inner.limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -62,13 +63,13 @@ class Fitted(Around):
         """Input tokens of each text, estimated where no tokenizer is at hand."""
         return self.counter.count(texts)
 
-    def over(self, tokens: int) -> bool:
-        """Whether a text of so many tokens, as counted here, is longer than the model takes."""
+    def _longest(self) -> float:
+        """Tokens, as counted here, above which a text is longer than the model takes."""
         most, error = self.limits.tokens, self.counter.error
         if most is None:
-            return False
+            return math.inf
         # A provider that cuts without a word must not get the chance; another one says itself where the end is.
-        return tokens > (most / (1 + error) if self.limits.cuts else most * (1 + error))
+        return most / (1 + error) if self.limits.cuts else most * (1 + error)
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order.
@@ -102,6 +103,8 @@ class Fitted(Around):
         """With a tightness every text is cut or pooled, to that part of the model's limit."""
         if not texts:
             return self._inner.embed(texts, kind)
+        if tightness is None and self._fits(texts):
+            return self._inner.embed(texts, kind)
         cut = self._cut(texts, tightness)
         answers: list[tuple[list[_Piece], Embedded]] = []
         try:
@@ -113,15 +116,26 @@ class Fitted(Around):
             raise
         return self._joined(len(texts), answers, cut)
 
+    def _fits(self, texts: Sequence[str]) -> bool:
+        """Whether the texts go as they are, in one request."""
+        counts = self.count(texts)
+        return len(texts) <= self.limits.batch and max(counts) <= self._longest() and sum(counts) <= self._room()
+
+    def _room(self) -> float:
+        """Tokens of one request."""
+        most = self.limits.request_tokens
+        return math.inf if most is None else most * (_ROOM if self.counter.error else 1.0)
+
     def parts(self, texts: Sequence[str]) -> list[str]:
         """The texts as they would be sent: whole, cut or in pieces; without those that would be refused."""
         return [piece.text for piece in self._cut(texts, None).parts]
 
     def _cut(self, texts: Sequence[str], tightness: float | None) -> _Cut:
         counts = self.count(texts)
+        longest = self._longest() if tightness is None else 0.0
         cut = _Cut([], {}, {})
         for i, text in enumerate(texts):
-            if tightness is None and not self.over(counts[i]):
+            if counts[i] <= longest:
                 cut.parts.append(_Piece(i, text, counts[i]))
             elif self.space.oversize in {"truncate", "pool"}:
                 most = self._most(1.0) if tightness is None else self._most(tightness, counts[i])
@@ -156,12 +170,11 @@ class Fitted(Around):
 
     def _requests(self, parts: Sequence[_Piece]) -> Iterator[list[_Piece]]:
         """The pieces in requests of at most as many texts and tokens as the provider takes."""
-        most = self.limits.request_tokens
-        room = None if most is None else most * (_ROOM if self.counter.error else 1.0)
+        texts, room = self.limits.batch, self._room()
         request: list[_Piece] = []
         weight = 0
         for piece in parts:
-            full = len(request) == self.limits.batch or (room is not None and weight + piece.tokens > room)
+            full = len(request) == texts or weight + piece.tokens > room
             if request and full:
                 yield request
                 request, weight = [], 0

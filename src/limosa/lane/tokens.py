@@ -60,13 +60,13 @@ class Counter:
         if exact is not None:
             return exact
         ratio = self.bytes_per_token
-        return [max(1, math.ceil(len(text.encode(errors="replace")) / ratio)) for text in texts]
+        return [max(1, math.ceil(_size(text) / ratio)) for text in texts]
 
     def learn(self, texts: Sequence[str], tokens: int | None) -> None:
         """Notes what the provider counted for texts that it was sent as they are."""
         if not tokens or not texts:
             return
-        size = sum(len(text.encode(errors="replace")) for text in texts)
+        size = sum(map(_size, texts))
         with self._guard:
             # The mean of n texts varies by 1/sqrt(n) of what one text does.
             off = (size / tokens) / self._ratio() - 1 if self._tokens else 0.0
@@ -74,3 +74,8 @@ class Counter:
             self._answers += 1
             self._bytes += size
             self._tokens += tokens
+
+
+def _size(text: str) -> int:
+    """Bytes of UTF-8."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

@@ -32,6 +32,9 @@ CARRIERS = 3
 WRITERS = 4
 """Workers where vectors are made: two write as fast as the server takes it, more hide a slow way to it."""
 
+WRITE_ROWS = 1000
+"""Most rows of one write transaction; what it may take decides, and more gain nothing."""
+
 AHEAD_BYTES = 64 * 2**20
 """Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
 
@@ -86,7 +89,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         judge=Embedding(embedder=embedder, fill=fill),
         usage=usage_rows(voyage.migration),
         batch_rows=rows,
-        stride=Stride(rows),
+        stride=Stride(max(rows, WRITE_ROWS)),
         threads=threads,
         pool=pool,
         ahead=_ahead(voyage, rows, threads),

@@ -25,6 +25,17 @@ ROW_ERRORS = (pg.DataError, pg.IntegrityError, pg.ProgramLimitExceeded, pg.Raise
 """What one row's data can cause; anything else is about the statement or the moment."""
 
 
+_QUIET = "SET LOCAL session_replication_role = replica;"
+
+# The planner cannot know how few rows are sent; every other plan than by tuple id reads the table. What follows in
+# the transaction goes by keys. A server that crashes may lose the last half second of such transactions, each
+# whole, with its outcome and cursor: nobody has to wait for its disk.
+_PLANNED = (
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;"
+    "SET LOCAL synchronous_commit = off"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RowTarget:
     """Writes to one vector column of the place of a scope.
@@ -52,13 +63,8 @@ class RowTarget:
             vectors: n of length d, float32, finite, not zero.
         """
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
-        if self.replicate:
-            tx.raw("SET LOCAL session_replication_role = replica")
-        # The planner cannot know how few rows are sent; every other plan than by tuple id reads the table.
-        tx.raw("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")
-        written = self._write(list(range(len(rows))), rows, np.asarray(vectors), tx)
-        tx.raw("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on")
-        return written
+        tx.raw(_QUIET + _PLANNED if self.replicate else _PLANNED)
+        return self._write(list(range(len(rows))), rows, np.asarray(vectors), tx)
 
     def withdraw(self, part: Part, tx: Tx) -> int:
         """Refused: the vectors of a column go as a whole."""
