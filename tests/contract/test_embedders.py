@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import WrongShape
 from limosa.testing.embedders import check_embedder
 from tests.providers.openai_server import Fault, OpenAIServer
+from tests.providers.server import ProviderServer
 
 _MODEL = "models/minilm-l6-v2-int8"
 
@@ -42,6 +43,32 @@ def test_onnx(shared_data: Path) -> None:
 def test_openai(openai_server: OpenAIServer, model: str, dimensions: int) -> None:
     space = Space(provider="openai", model=model, dimensions=dimensions, prefix="p: ", query_prefix="q: ")
     check_embedder(find(space, Endpoint(base_url=openai_server.base_url)))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "dimensions"),
+    [
+        ("google", "gemini-embedding-001", 3072),
+        ("google", "gemini-embedding-001", 768),
+        ("google", "gemini-embedding-2", 1536),
+        ("cohere", "embed-v4.0", 1536),
+        ("cohere", "embed-multilingual-v3.0", 8),
+        ("voyage", "voyage-3.5", 512),
+        ("voyage", "voyage-law-2", 8),
+        ("ollama", "nomic-embed-text", 8),
+    ],
+)
+@pytest.mark.parametrize("prefixes", [("", ""), ("p: ", "q: ")], ids=["bare", "prefixed"])
+def test_remote_providers(
+    provider_server: Callable[..., ProviderServer],
+    provider: str,
+    model: str,
+    dimensions: int,
+    prefixes: tuple[str, str],
+) -> None:
+    server = provider_server(protocol=provider)
+    space = Space(provider=provider, model=model, dimensions=dimensions, prefix=prefixes[0], query_prefix=prefixes[1])
+    check_embedder(find(space, Endpoint(base_url=server.base_url)))
 
 
 @pytest.mark.parametrize("fault", [Fault(how="shuffle"), Fault(how="floats")], ids=lambda fault: fault.how)

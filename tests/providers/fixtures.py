@@ -1,15 +1,17 @@
-"""Fixtures: a provider on loopback, and retries without their pauses."""
+"""Fixtures: providers on loopback."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
-import stamina
 
 from tests.providers.openai_server import OpenAIServer
+from tests.providers.server import ProviderServer
+from tests.providers.service import Setup
 
-__all__ = ["openai_server", "quick_retries"]
+__all__ = ["openai_server", "provider_server"]
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def openai_server() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture
-def quick_retries() -> Iterator[None]:
-    """As many tries as ever, with no pause between them."""
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
+def provider_server() -> Iterator[Callable[..., ProviderServer]]:
+    """Starts a server for each call, from the fields of Setup; all end with the test."""
+    with ExitStack() as servers:
+        yield lambda **setup: servers.enter_context(ProviderServer(Setup(**setup)))

@@ -48,6 +48,7 @@ normalise = true
 base_url = "http://127.0.0.1:8000/v1"
 usd_per_million_tokens = 0.02
 timeout_s = 5
+tokenizer = "models/tokenizer.json"
 [target.index]
 kind = "hnsw"
 metric = "ip"
@@ -127,7 +128,12 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
                 template=recipe,
                 oversize="truncate",
             ),
-            endpoint=Endpoint(base_url="http://127.0.0.1:8000/v1", usd_per_million_tokens=0.02, timeout_s=5.0),
+            endpoint=Endpoint(
+                base_url="http://127.0.0.1:8000/v1",
+                usd_per_million_tokens=0.02,
+                timeout_s=5.0,
+                tokenizer="models/tokenizer.json",
+            ),
         ),
         layout="column",
         index=Index(metric="ip", type="halfvec", m=24, ef_construction=128),
@@ -217,6 +223,7 @@ SPACES = st.fixed_dictionaries(
         "key": st.just("env:KEY"),
         "usd_per_million_tokens": st.floats(0, 100) | st.integers(0, 100),
         "timeout_s": st.floats(1, 3600),
+        "tokenizer": st.just("tokenizer.json"),
     },
 )
 TEXTS = st.one_of(

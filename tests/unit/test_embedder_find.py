@@ -30,7 +30,7 @@ def test_an_unknown_provider_names_the_nearest() -> None:
 def test_a_provider_like_no_other_names_the_known_ones() -> None:
     with pytest.raises(Refused) as caught:
         find(_space("zzzz"), Endpoint())
-    assert "hashing, onnx, openai" in caught.value.needed
+    assert "cohere, google, hashing, ollama, onnx, openai, sentence-transformers, voyage" in caught.value.needed
     assert "Did you mean" not in caught.value.do
 
 
@@ -48,6 +48,22 @@ def test_a_missing_extra_names_what_to_install(
     assert f"pip install 'limosa[{provider}]'" in caught.value.do
 
 
+def test_a_missing_tokenizers_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    endpoint = Endpoint(base_url="http://127.0.0.1:9", tokenizer=str(tmp_path / "tokenizer.json"))
+    with pytest.raises(Refused, match="tokenizers") as caught:
+        find(_space("voyage", "voyage-4"), endpoint)
+    assert "pip install 'limosa[tokenizers]'" in caught.value.do
+
+
+def test_a_library_without_an_extra_is_named_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(Refused, match="sentence_transformers") as caught:
+        find(_space("sentence-transformers", "all-MiniLM-L6-v2"), Endpoint())
+    assert caught.value.do == "Run: pip install sentence-transformers"
+
+
 def test_a_third_partys_provider_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "godwit_embedder.py").write_text("import a_library_that_nobody_has\n")
     info = tmp_path / "godwit_embedder-1.0.dist-info"
@@ -57,4 +73,4 @@ def test_a_third_partys_provider_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(Refused, match="a_library_that_nobody_has") as caught:
         find(_space("godwit"), Endpoint())
-    assert "pip install a_library_that_nobody_has" in caught.value.do
+    assert "pip install a-library-that-nobody-has" in caught.value.do

@@ -48,11 +48,6 @@ def test_other_pooling_than_the_mean_is_refused(tmp_path: Path) -> None:
         _open(tmp_path)
 
 
-def test_pooling_texts_is_not_offered(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="oversize = 'pool'"):
-        _open(tmp_path, oversize="pool")
-
-
 @pytest.fixture(scope="module")
 def minilm(shared_data: Path) -> Path:
     folder = shared_data / "models" / "minilm-l6-v2-int8"
@@ -93,12 +88,12 @@ class TestMiniLM:
             _open(minilm, oversize="skip").embed(["word " * 300], "document")
         assert caught.value.what.startswith("skipped: ")
 
-    def test_long_texts_are_cut_where_the_space_says_so(self, minilm: Path) -> None:
-        embedder = _open(minilm, oversize="truncate")
-        long = embedder.embed(["word " * 1000], "document")
-        exact = embedder.embed(["word " * 254], "document")
-        assert long.tokens == 256
-        np.testing.assert_array_equal(long.vectors, exact.vectors)
+    @pytest.mark.parametrize("oversize", ["truncate", "pool"])
+    def test_long_texts_are_never_cut_here(self, minilm: Path, oversize: str) -> None:
+        embedder = _open(minilm, oversize=oversize)
+        assert embedder.count(["word " * 1000]) == [1002]
+        with pytest.raises(RowRefused, match="1002 tokens"):
+            embedder.embed(["word " * 1000], "document")
 
     def test_the_folder_may_name_another_limit(self, minilm: Path, tmp_path: Path) -> None:
         (tmp_path / "model").mkdir()

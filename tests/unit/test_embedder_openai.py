@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limosa.embedders.openai import OpenAIEmbedder, open_embedder
+from limosa.embedders.openai import open_embedder
+from limosa.embedders.remote import RemoteEmbedder
 from limosa.errors import Refused, RowRefused
 from limosa.model.batch import Vectors
 from limosa.model.space import Endpoint, Space
@@ -18,7 +19,7 @@ from tests.providers.openai_server import Fault, OpenAIServer, vector_of
 _TEXTS = [f"text number {i}" for i in range(7)]
 
 
-def _open(server: OpenAIServer, *, key: str | None = None, timeout_s: float = 60.0, **space: Any) -> OpenAIEmbedder:
+def _open(server: OpenAIServer, *, key: str | None = None, timeout_s: float = 60.0, **space: Any) -> RemoteEmbedder:
     fields: dict[str, Any] = {"provider": "openai", "model": "m", "dimensions": 8} | space
     return open_embedder(Space(**fields), Endpoint(base_url=server.base_url, key=key, timeout_s=timeout_s))
 
@@ -32,7 +33,7 @@ def test_vectors_arrive_bit_for_bit(openai_server: OpenAIServer) -> None:
     np.testing.assert_array_equal(answer.vectors, _expected(_TEXTS))
     assert answer.vectors.dtype == np.float32
     assert answer.vectors.flags.c_contiguous
-    assert (answer.tokens, answer.model) == (21, "m")
+    assert (answer.tokens, answer.model) == (28, "m")
     assert openai_server.seen[-1][1]["encoding_format"] == "base64"
 
 
@@ -74,9 +75,9 @@ class TestDimensions:
     def test_another_model_is_asked_when_its_own_size_is_another(self, openai_server: OpenAIServer) -> None:
         embedder = _open(openai_server, dimensions=5)
         first = embedder.embed(["two words"], "document")
-        assert (first.vectors.shape, first.tokens, openai_server.requests) == ((1, 5), 4, 2)
+        assert (first.vectors.shape, first.tokens, openai_server.requests) == ((1, 5), 6, 2)
         second = embedder.embed(["two words"], "document")
-        assert (second.vectors.shape, second.tokens, openai_server.requests) == ((1, 5), 2, 3)
+        assert (second.vectors.shape, second.tokens, openai_server.requests) == ((1, 5), 3, 3)
 
     def test_a_server_that_cannot_is_left_to_the_border(self) -> None:
         with OpenAIServer(sized=False) as server:
@@ -205,10 +206,9 @@ def test_threads_share_one_embedder(openai_server: OpenAIServer) -> None:
     assert openai_server.connections <= embedder.limits.concurrency
 
 
-@pytest.mark.parametrize("oversize", ["truncate", "pool"])
-def test_cutting_texts_needs_a_tokenizer(openai_server: OpenAIServer, oversize: str) -> None:
-    with pytest.raises(Refused, match=oversize):
-        _open(openai_server, oversize=oversize)
+@pytest.mark.parametrize("oversize", ["refuse", "skip", "truncate", "pool"])
+def test_what_happens_to_long_texts_is_decided_elsewhere(openai_server: OpenAIServer, oversize: str) -> None:
+    assert _open(openai_server, oversize=oversize).embed(["x"], "document").vectors.shape == (1, 8)
 
 
 def test_a_text_that_is_not_unicode_is_that_rows_fault(openai_server: OpenAIServer) -> None:

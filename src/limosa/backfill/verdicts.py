@@ -123,7 +123,7 @@ class Embedding:
         if self.budget_usd is None or not self.usd_per_token:
             return
         # Three characters a token is more than most texts need: the stop comes early rather than late.
-        ahead = sum(len(row.text or "") for row in rows) / 3 * self.usd_per_token * self.embedder.limits.concurrency
+        ahead = sum(len(row.text or "") for row in rows) / 3 * self.usd_per_token * self.embedder.limits.workers
         spent = self.ledger.spent_usd()
         if spent + ahead > self.budget_usd:
             raise Refused(

@@ -70,6 +70,7 @@ def _side(place: Place, section: SpaceSection, backfill: BackfillSection) -> Sid
         key=section.key,
         usd_per_million_tokens=section.usd_per_million_tokens,
         timeout_s=section.timeout_s,
+        tokenizer=section.tokenizer,
     )
     return Side(place=place, space=space, endpoint=endpoint)
 

@@ -83,6 +83,7 @@ class SpaceSection(Section):
     timeout_s: Annotated[
         float, Field(gt=0, le=3600, allow_inf_nan=False, description="a number of seconds above 0, at most 3600")
     ] = 60.0
+    tokenizer: Annotated[Filled | None, Field(description="the path of the model's tokenizer.json")] = None
 
 
 class SourceSection(Section):

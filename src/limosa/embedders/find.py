@@ -42,8 +42,12 @@ def find(space: Space, endpoint: Endpoint) -> Embedder:
 
 
 def _remedy(point: EntryPoint, exc: ModuleNotFoundError) -> str:
+    """The extra of the provider, else the one of the library, else the library itself."""
+    library = _library(exc).replace("_", "-")
     ours = point.dist is not None and point.dist.name == "limosa"
-    return f"'limosa[{point.name}]'" if ours else _library(exc)
+    extras = set(point.dist.metadata.get_all("Provides-Extra") or ()) if ours and point.dist is not None else set()
+    extra = next((name for name in (point.name, library) if name in extras), None)
+    return f"'limosa[{extra}]'" if extra is not None else library
 
 
 def _library(exc: ModuleNotFoundError) -> str:

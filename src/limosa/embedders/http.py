@@ -1,36 +1,31 @@
-"""One provider's address over HTTP: a pool of kept connections, a key that is sent nowhere else, patience."""
+"""One provider's address over HTTP: a pool of kept connections, a key that is sent nowhere else, no patience."""
 
 from __future__ import annotations
 
-import math
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
 
-import stamina
 import urllib3
 
 from limosa.errors import Refused, Unanswered
 from limosa.version import __version__
 
-__all__ = ["CONNECTIONS", "Reply", "Wire", "patiently", "retry_after_s"]
+__all__ = ["CONNECTIONS", "Reply", "Wire"]
 
-CONNECTIONS = 8
-"""Connections kept open per embedder, which is also the requests in flight worth having."""
+CONNECTIONS = 128
+"""Most connections kept open per embedder, opened as they are needed.
 
-_ATTEMPTS = 4
-_LONGEST_WAIT_S = 60.0
+At 0.5 s an answer these are 256 requests a second, more than one process decodes; how many are worth having in
+flight is found by trying.
+"""
+
 _CONNECT_S = 10.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A provider's whole answer, whatever its status."""
+    """A provider's whole answer, whatever its status; header names in any case."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,16 +37,17 @@ class Wire:
 
     Args:
         base_url: scheme, host, path; without a name and password.
-        key: sent as a bearer token; empty for none.
+        key: sent as a bearer token, or as it is where ``header`` names another one; empty for none.
         timeout_s: how long the server may stay silent.
+        header: the header in which the key travels.
     """
 
-    def __init__(self, base_url: str, *, key: str, timeout_s: float) -> None:
+    def __init__(self, base_url: str, *, key: str, timeout_s: float, header: str = "Authorization") -> None:
         self._url = _parsed(base_url)
         self._key = key
         self._headers = {"Content-Type": "application/json", "User-Agent": f"limosa/{__version__}"}
         if key:
-            self._headers["Authorization"] = f"Bearer {key}"
+            self._headers[header] = f"Bearer {key}" if header == "Authorization" else key
         # A full pool makes the next thread wait: without block, urllib3 opens and throws away connections.
         self._pool = urllib3.PoolManager(
             num_pools=1,
@@ -99,46 +95,6 @@ class Wire:
             f"{self.destination} did not answer ({type(exc).__name__}).",
             do="Repeating is safe; check the address and the network if it goes on.",
         )
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """The result of ``call``, tried up to four times with growing, jittered pauses.
-
-    A pause that the provider asks for is kept up to a minute; longer ones are the caller's to wait.
-
-    Raises:
-        Unanswered: the last try failed too.
-    """
-    # A minute bounds what one thread sleeps; four tries outlast a short overload (about 7 s in all).
-    for attempt in stamina.retry_context(
-        on=_pause, attempts=_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=5.0, wait_jitter=1.0
-    ):
-        with attempt:
-            return call()
-    raise AssertionError("stamina ends with a result or an error")
-
-
-def _pause(exc: Exception) -> bool | float:
-    if not isinstance(exc, Unanswered):
-        return False
-    if exc.retry_after_s is None:
-        return True
-    return exc.retry_after_s if exc.retry_after_s <= _LONGEST_WAIT_S else False
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long a provider asks to wait: ``retry-after-ms``, else ``Retry-After`` as seconds or a date (RFC 9110)."""
-    exact, plain = headers.get("retry-after-ms"), headers.get("Retry-After")
-    try:
-        if exact is not None:
-            wait_s = float(exact) / 1000
-        elif plain is None:
-            return None
-        else:
-            wait_s = float(plain) if plain.strip().isdigit() else parsedate_to_datetime(plain).timestamp() - time.time()
-    except ValueError:
-        return None
-    return max(0.0, wait_s) if math.isfinite(wait_s) else None
 
 
 def _parsed(base_url: str) -> urllib3.util.Url:

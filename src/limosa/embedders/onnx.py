@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limosa.embedders.counting import load_tokenizer
 from limosa.embedders.folder import ModelFolder, read_folder
 from limosa.embedders.prefix import prefixed
 from limosa.embedders.prices import FREE
@@ -37,7 +38,7 @@ class OnnxEmbedder:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._folder = read_folder(space.model)
-        self._tokenizer = _tokenizer(self._folder, truncate=space.oversize == "truncate")
+        self._tokenizer = load_tokenizer(self._folder.tokenizer)
         self._session = _session(self._folder)
         self._inputs = {each.name: _TYPES[each.type] for each in self._session.get_inputs()}
 
@@ -74,7 +75,7 @@ class OnnxEmbedder:
         """Vectors of the texts, shape (n, d), of L2 norm 1; tokens include the special ones.
 
         Raises:
-            RowRefused: a text is over the token limit and the space does not truncate.
+            RowRefused: a text is over the token limit.
         """
         inputs = prefixed(self._space, texts, kind)
         if not inputs:
@@ -105,7 +106,7 @@ class OnnxEmbedder:
         raise RowRefused(
             f"{skip}A text has {longest} tokens; the model takes {self._folder.tokens}.",
             needed=f"At most {self._folder.tokens} tokens.",
-            do='Shorten the text, or set oversize = "truncate".',
+            do='Shorten the text, or set oversize = "truncate" or "pool".',
         )
 
 
@@ -116,12 +117,6 @@ def open_embedder(space: Space, endpoint: Endpoint) -> OnnxEmbedder:
         Refused: the folder or one of its files is missing or broken, or the model wants other inputs.
         ModuleNotFoundError: onnxruntime or tokenizers is not installed.
     """
-    if space.oversize not in {"refuse", "truncate", "skip"}:
-        raise Refused(
-            f"The provider 'onnx' cannot do oversize = {space.oversize!r}.",
-            needed='"refuse", "truncate" or "skip".',
-            do='Set oversize = "truncate" to embed the beginning of long texts.',
-        )
     return OnnxEmbedder(space)
 
 
@@ -129,21 +124,6 @@ def _cores() -> int:
     """The processors this process may use, which in a container are fewer than the machine's."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _tokenizer(folder: ModelFolder, *, truncate: bool) -> Any:
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-    except Exception as exc:  # the library raises nothing narrower
-        raise _broken(folder.tokenizer, exc) from exc
-    # The file may carry settings of its own that would cut texts silently.
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    if truncate:
-        tokenizer.enable_truncation(folder.tokens)
-    return tokenizer
 
 
 def _session(folder: ModelFolder) -> Any:

@@ -2,137 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from functools import partial
+from typing import Any
 
-import numpy as np
-import orjson
-
-from limosa.embedders.http import CONNECTIONS, Wire, patiently
+from limosa.embedders import google, google_errors
+from limosa.embedders.http import CONNECTIONS, Reply, Wire
 from limosa.embedders.openai_answer import read_answer
-from limosa.embedders.openai_errors import refusal
-from limosa.embedders.prefix import prefixed
-from limosa.embedders.prices import price_of, retired_on
-from limosa.errors import Refused, RowRefused
+from limosa.embedders.prices import bare
+from limosa.embedders.refusal import Fault, Said, json_of
+from limosa.embedders.remote import Protocol, RemoteEmbedder, exchange
+from limosa.errors import Refused
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
-from limosa.model.vectors import normalised
-from limosa.ports.embedder import Limits, Price
-from limosa.ports.reference import secret
+from limosa.ports.embedder import Limits
 
-__all__ = ["BASE_URL", "OpenAIEmbedder", "open_embedder"]
+__all__ = ["BASE_URL", "open_embedder", "read_error"]
 
 BASE_URL = "https://api.openai.com/v1"
 """Where requests go when the file names no base_url."""
 
-_DEFAULT_KEY = "env:OPENAI_API_KEY"
 _SIZED = ("text-embedding-3", "gemini-embedding")
+_OURS = {"model", "dimensions", "encoding_format"}
 
 
-class OpenAIEmbedder:
-    """One model behind ``POST {base_url}/embeddings``.
+def open_embedder(space: Space, endpoint: Endpoint) -> RemoteEmbedder:
+    """An embedder for this space, ``POST {base_url}/embeddings``; does not call the provider.
 
     Vectors are asked for as base64 of little-endian float32, exact and several times faster to
     read than decimal text; servers that answer lists of numbers are understood too.
-    """
-
-    def __init__(self, space: Space, endpoint: Endpoint) -> None:
-        reference = endpoint.key or (_DEFAULT_KEY if endpoint.base_url is None else None)
-        key = secret(reference) if reference else ""
-        self._space = space
-        self._endpoint = endpoint
-        base_url = BASE_URL if endpoint.base_url is None else endpoint.base_url
-        self._wire = Wire(base_url, key=key, timeout_s=endpoint.timeout_s)
-        # Whether the model takes ``dimensions``; None until a server that was not asked gives another size.
-        self._sized = True if space.model.rsplit("/", 1)[-1].startswith(_SIZED) else None
-
-    @property
-    def space(self) -> Space:
-        """The space of its vectors."""
-        return self._space
-
-    @property
-    def limits(self) -> Limits:
-        """2,048 texts a request, 8,191 tokens a text.
-
-        Source: https://developers.openai.com/api/docs/guides/embeddings. Requests over 300,000
-        tokens in all are refused as a batch and pass in halves.
-        """
-        return Limits(batch=2048, tokens=8191, concurrency=CONNECTIONS)
-
-    @property
-    def price(self) -> Price | None:
-        """The file's, else the list price; None where it is not known."""
-        return price_of(self._space.model, self._endpoint)
-
-    @property
-    def retired(self) -> date | None:
-        """The day from which the model no longer answers; None while it does."""
-        return retired_on(self._space.model)
-
-    @property
-    def destination(self) -> str:
-        """``host`` or ``host:port``."""
-        return self._wire.destination
-
-    def count(self, texts: Sequence[str]) -> list[int] | None:
-        """None: only the provider has the model's tokenizer."""
-        return None
-
-    def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
-        """Vectors of the texts, in their order; short failures are waited out, up to four tries.
-
-        Raises:
-            RowRefused: the provider refuses a text of this batch (400, 413, 422).
-            Refused: key, quota, model or address (401, 402, 403, 404, redirects, ...).
-            Unanswered: a Transient (408, 409, 429, 5xx, time-out, lost connection) that went on.
-        """
-        inputs = prefixed(self._space, texts, kind)
-        if not inputs:
-            return Embedded(np.empty((0, self._space.dimensions), dtype=np.float32), 0, self._space.model)
-        answer = self._ask(inputs, sized=bool(self._sized))
-        if self._sized is None and answer.vectors.shape[1] != self._space.dimensions:
-            answer = self._ask_for_size(inputs, answer)
-        if self._space.normalise:
-            return Embedded(normalised(answer.vectors), answer.tokens, answer.model)
-        return answer
-
-    def _ask_for_size(self, inputs: list[str], first: Embedded) -> Embedded:
-        """The file wants another size than the model's own: asks for it once, and keeps to what came of it."""
-        try:
-            second = self._ask(inputs, sized=True)
-        except (Refused, RowRefused):
-            self._sized = False
-            return first
-        self._sized = second.vectors.shape[1] == self._space.dimensions
-        paid = None if first.tokens is None or second.tokens is None else first.tokens + second.tokens
-        return Embedded(second.vectors, paid, second.model)
-
-    def _ask(self, inputs: list[str], *, sized: bool) -> Embedded:
-        request: dict[str, object] = {"model": self._space.model, "input": inputs, "encoding_format": "base64"}
-        if sized:
-            request["dimensions"] = self._space.dimensions
-        body = orjson.dumps(request)
-        return patiently(lambda: self._once(body, n=len(inputs)))
-
-    def _once(self, body: bytes, *, n: int) -> Embedded:
-        reply = self._wire.post("/embeddings", body)
-        if reply.status != 200:
-            raise refusal(reply, self._wire, self._space)
-        return read_answer(reply.body, n=n, model=self._space.model)
-
-
-def open_embedder(space: Space, endpoint: Endpoint) -> OpenAIEmbedder:
-    """An embedder for this space; does not call the provider.
 
     Raises:
-        Refused: the key's variable is missing, base_url is no address, or the space wants texts to be
-            cut, which needs the model's own tokenizer.
+        Refused: the key's variable is missing, base_url is no address, or the tokenizer is none.
+        ModuleNotFoundError: a tokenizer is named and the library tokenizers is not installed.
     """
-    if space.oversize not in {"refuse", "skip"}:
-        raise Refused(
-            f"The provider 'openai' cannot do oversize = {space.oversize!r}: only the provider counts its tokens.",
-            needed='"refuse" or "skip".',
-            do='Set oversize = "skip" to leave long texts without a vector, listed with their reason.',
-        )
-    return OpenAIEmbedder(space, endpoint)
+    protocol = Protocol(base_url=BASE_URL, keys=("OPENAI_API_KEY",), limits=_limits, ask=_Sizing(space))
+    return RemoteEmbedder(space, endpoint, protocol)
+
+
+class _Sizing:
+    """Asks for the space's size where the model takes ``dimensions``, which not every server does.
+
+    A model that is not known is asked without. Where its own size is another than the space's, it is asked
+    once more, with ``dimensions``: another question, put once in the life of the embedder, and what comes of it is
+    kept. Every other call is one request.
+    """
+
+    def __init__(self, space: Space) -> None:
+        # None until a server that was not asked gives another size.
+        self._sized = True if bare(space.model).startswith(_SIZED) else None
+
+    def __call__(self, wire: Wire, space: Space, inputs: list[str], kind: Kind) -> Embedded:
+        answer = _ask(wire, space, inputs, sized=bool(self._sized))
+        if self._sized is None and answer.vectors.shape[1] != space.dimensions:
+            return self._again(wire, space, inputs, answer)
+        return answer
+
+    def _again(self, wire: Wire, space: Space, inputs: list[str], first: Embedded) -> Embedded:
+        try:
+            second = _ask(wire, space, inputs, sized=True)
+        except Refused:
+            self._sized = False
+            return first
+        self._sized = second.vectors.shape[1] == space.dimensions
+        paid = None if first.tokens is None or second.tokens is None else first.tokens + second.tokens
+        return Embedded(second.vectors, paid, second.model, second.allowances)
+
+
+def read_error(reply: Reply) -> Said:
+    """What the protocol's error object says; a bare text is its message, and Google's form is Google's to read.
+
+    Source: https://developers.openai.com/api/docs/guides/error-codes, seen 2026-05-01.
+    """
+    whole = json_of(reply)
+    error = whole.get("error", whole)
+    if isinstance(error, str):
+        return Said(message=error)
+    if not isinstance(error, dict):
+        return Said()
+    if "details" in error or isinstance(error.get("status"), str):
+        return google_errors.read_error(reply)
+    return Said(message=str(error.get("message") or ""), fault=_fault(reply.status, error))
+
+
+def _fault(status: int, error: dict[str, Any]) -> Fault | None:
+    code = f"{error.get('code') or ''} {error.get('type') or ''}"
+    message = str(error.get("message") or "")
+    if status == 429 and "insufficient_quota" in code:
+        return "quota"
+    if status not in {400, 413, 422}:
+        return None
+    if "API key" in message:
+        return "key"
+    if error.get("param") in _OURS or "model_not_found" in code:
+        return "request"
+    return "long" if "context_length_exceeded" in code else None
+
+
+def _limits(model: str) -> Limits:
+    """2,048 texts, 8,191 tokens a text and 300,000 a request for OpenAI's own models.
+
+    Source: https://platform.openai.com/docs/api-reference/embeddings/create, as the API's OpenAPI description
+    has it, seen 2026-11-21: "8192 tokens for all embedding models"; 8,191 is what the guide says and what all of them
+    take. What another model behind the same protocol takes is not known here: its server refuses what is too long.
+    """
+    if bare(model).startswith("gemini"):
+        return google.limits_of(model)
+    own = bare(model).startswith(("text-embedding-3", "text-embedding-ada"))
+    return Limits(
+        batch=2048,
+        tokens=8191 if own else None,
+        concurrency=CONNECTIONS,
+        request_tokens=300_000 if own else None,
+    )
+
+
+def _ask(wire: Wire, space: Space, inputs: list[str], *, sized: bool) -> Embedded:
+    request: dict[str, Any] = {"model": space.model, "input": inputs, "encoding_format": "base64"}
+    if sized:
+        request["dimensions"] = space.dimensions
+    return exchange(
+        wire,
+        space,
+        "/embeddings",
+        request,
+        read=partial(read_answer, n=len(inputs), model=space.model),
+        errors=read_error,
+    )

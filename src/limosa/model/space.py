@@ -58,9 +58,11 @@ class Endpoint:
         key: a reference such as ``env:OPENAI_API_KEY``, never the secret itself.
         usd_per_million_tokens: overrides the price table.
         timeout_s: how long one request may take.
+        tokenizer: the model's ``tokenizer.json`` on this machine, for counting; None where there is none.
     """
 
     base_url: str | None = None
     key: str | None = None
     usd_per_million_tokens: float | None = None
     timeout_s: float = 60.0
+    tokenizer: str | None = None

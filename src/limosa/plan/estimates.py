@@ -58,7 +58,7 @@ def _embed_rows_per_s(new: Probe) -> float | None:
     """As many requests at a time as the provider is worth; on this machine they share its processors."""
     if new.rows_per_s is None or new.embedder is None:
         return None
-    return new.rows_per_s * (1 if new.embedder.destination == HERE else new.embedder.limits.concurrency)
+    return new.rows_per_s * (1 if new.embedder.destination == HERE else new.embedder.limits.workers)
 
 
 def _client_bytes(migration: Migration, facts: Facts, new: Probe) -> int:
@@ -67,7 +67,7 @@ def _client_bytes(migration: Migration, facts: Facts, new: Probe) -> int:
         return _CLIENT_BASE_BYTES
     batch = min(migration.backfill.batch_rows, new.embedder.limits.batch)
     row = 4 * facts.characters + 4 * 4 * migration.target.space.dimensions
-    return int(_CLIENT_BASE_BYTES + new.embedder.limits.concurrency * batch * row)
+    return int(_CLIENT_BASE_BYTES + new.embedder.limits.workers * batch * row)
 
 
 def slow_checks(estimated: dict[str, object]) -> list[Check]:

@@ -29,6 +29,15 @@ class Limits:
     concurrency: int
     request_tokens: int | None = None
 
+    @property
+    def workers(self) -> int:
+        """Requests in flight where each of them keeps a session of the database: at most 8.
+
+        A Postgres lets in 100 sessions as it comes, the application's included; requests that share a
+        session are not bound by this.
+        """
+        return min(self.concurrency, 8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
@@ -38,11 +47,14 @@ class Price:
         usd_per_million_tokens: zero for what runs on the user's own machine.
         source: the page or file that says so.
         seen: the day on which it said so.
+        batch_usd_per_million_tokens: what they cost through the provider's batch endpoint; None where it has
+            none or its price is not known.
     """
 
     usd_per_million_tokens: float
     source: str
     seen: date
+    batch_usd_per_million_tokens: float | None = None
 
 
 class Embedder(Protocol):

@@ -34,7 +34,7 @@ def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None) 
 
 def workers_of(voyage: Voyage) -> int:
     """How many threads of one process are worth having."""
-    return CARRIERS if voyage.migration.shape == "split" else voyage.embedder("target").limits.concurrency
+    return CARRIERS if voyage.migration.shape == "split" else voyage.embedder("target").limits.workers
 
 
 def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
