@@ -6,7 +6,17 @@ that a program can read them without parsing a sentence.
 
 from __future__ import annotations
 
-__all__ = ["Ambiguous", "Fenced", "LimosaError", "ProofFailed", "Refused", "RowRefused", "Transient", "Unanswered"]
+__all__ = [
+    "Ambiguous",
+    "Fenced",
+    "LimosaError",
+    "ProofFailed",
+    "Refused",
+    "RowRefused",
+    "Stubborn",
+    "Transient",
+    "Unanswered",
+]
 
 
 class LimosaError(Exception):
@@ -73,11 +83,27 @@ class Unanswered(Transient):
         self.limited = limited
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_unanswered, (self.what, self.needed, self.do, self.retry_after_s, self.limited))
+        return (_unanswered, (type(self), self.what, self.needed, self.do, self.retry_after_s, self.limited))
 
 
-def _unanswered(what: str, needed: str, do: str, wait_s: float | None, limited: bool) -> Unanswered:
-    return Unanswered(what, needed=needed, do=do, retry_after_s=wait_s, limited=limited)
+def _unanswered(
+    kind: type[Unanswered], what: str, needed: str, do: str, wait_s: float | None, limited: bool
+) -> Unanswered:
+    return kind(what, needed=needed, do=do, retry_after_s=wait_s, limited=limited)
+
+
+class Stubborn(Unanswered):
+    """One request failed again and again while others were answered; a part of it may pass.
+
+    The caller may send it in halves, down to the text that the provider cannot bear.
+    """
+
+    @classmethod
+    def of(cls, error: Unanswered) -> Stubborn:
+        """The same words as the last failure's."""
+        return cls(
+            error.what, needed=error.needed, do=error.do, retry_after_s=error.retry_after_s, limited=error.limited
+        )
 
 
 class Fenced(Transient):
