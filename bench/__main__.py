@@ -11,6 +11,7 @@ BENCHES = (
     ("bench.backfill", "--hnsw", "--rows", "5000"),
     ("bench.memory",),
     ("bench.start",),
+    ("bench.pace",),
     ("bench.quality",),
     ("bench.split",),
     ("bench.split_beside",),

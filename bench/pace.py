@@ -152,10 +152,11 @@ def main(argv: list[str] | None = None) -> int:
     with ProcessPoolExecutor(len(cases), mp_context=multiprocessing.get_context("spawn")) as pool:
         for case, found in zip(cases, pool.map(measure, cases, [given.minutes] * len(cases)), strict=True):
             met &= found["met"]
+            verdict = "ok" if found["met"] else "MISSED"
             unit = "tokens" if case.by_tokens else "requests"
             print(
                 f"{case.name:20} {case.per_minute:7.0f} {unit}/min: used {found['used']:6.1%}, "
-                f"429s {found['refused']:6.2%} (late {found['refused_late']:6.2%}) {'ok' if found['met'] else 'MISSED'}",
+                f"429s {found['refused']:6.2%} (late {found['refused_late']:6.2%}) {verdict}",
                 flush=True,
             )
     return 0 if met else 1
