@@ -12,6 +12,7 @@ BENCHES = (
     ("bench.provider",),
     ("bench.memory",),
     ("bench.start",),
+    ("bench.pace",),
     ("bench.quality",),
     ("bench.split",),
     ("bench.split_beside",),

@@ -20,6 +20,10 @@ LOOK_S = 0.1
 """The first in the line looks so often whether anybody was told to stop: an Event cannot be waited for beside a
 Condition."""
 
+OWN_AFTER = 2
+"""A request that was refused for the rate so often, while others pass, is refused for what it is: one that is larger
+than the limit itself. It tells nothing about the rate."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -53,7 +57,8 @@ class Turn:
         urgent: goes before all that are not.
         failures: tries until now; while single tries go out, those that failed least go first.
         error: why the last try failed.
-        since_s: when the first try asked for leave; set by the gate.
+        refusals: tries until now that were refused for the rate.
+        since_s, failed_s: when the first try asked for leave, and when the last one failed; set by the gate.
     """
 
     tokens: float
@@ -62,19 +67,21 @@ class Turn:
     urgent: bool = False
     failures: int = 0
     error: Unanswered | None = None
+    refusals: int = 0
     since_s: float = math.inf
+    failed_s: float = -math.inf
 
 
 class Pass:
-    """Leave for one request. Its outcome is told once; without one, nothing is known of it.
+    """Leave for one try of a request. Its outcome is told once; without one, nothing is known of it.
 
     Attributes:
         error: why it was not answered; None where it was.
-        others_answered: others were answered while this request was in flight; known once it failed.
+        others_answered: others were answered since this request's last failure, or since this try began.
     """
 
-    def __init__(self, pace: Pace, sent: Sent) -> None:
-        self._pace, self._sent = pace, sent
+    def __init__(self, pace: Pace, sent: Sent, turn: Turn) -> None:
+        self._pace, self._sent, self._turn = pace, sent, turn
         self.error: Unanswered | None = None
         self._outcome: Callable[[float], None] = lambda now_s: pace.dropped(sent)
         self.others_answered = False
@@ -92,12 +99,23 @@ class Pass:
     def failed(self, error: Unanswered) -> None:
         """The request was not answered."""
         self.error = error
-        self._outcome = lambda now_s: self._pace.failed(self._sent, now_s, error)
+        self._outcome = lambda now_s: self._fail(error, now_s)
 
     def tell(self, now_s: float) -> None:
         """Passes the outcome on; for the gate, under its lock."""
-        self.others_answered = self._pace.answered_s > self._sent.sent_s
         self._outcome(now_s)
+
+    def _fail(self, error: Unanswered, now_s: float) -> None:
+        turn = self._turn
+        last_s = turn.failed_s if turn.failures else self._sent.sent_s
+        self.others_answered = self._pace.answered_s > last_s
+        if error.limited and turn.refusals >= OWN_AFTER and self.others_answered:
+            self._pace.refused_alone(self._sent)
+        else:
+            self._pace.failed(self._sent, now_s, error)
+        turn.error, turn.failed_s = error, now_s
+        turn.failures += 1
+        turn.refusals += error.limited
 
 
 @dataclass(slots=True, eq=False)
@@ -144,7 +162,7 @@ class Gate:
             Transient: ``stop`` was set.
         """
         with self._lock:
-            leave = Pass(self._pace, self._wait(turn))
+            leave = Pass(self._pace, self._wait(turn), turn)
         try:
             yield leave
         finally:
@@ -255,7 +273,7 @@ class Gate:
             raise mine.turn.error or Unanswered(
                 f"{self._why(now_s) or self.destination + ' lets nothing through'}.",
                 do="Repeating is safe; check the provider's state if it goes on.",
-                limited=not self._pace.ill,
+                limited=self._pace.shut != "ill",
             )
 
     def _why(self, now_s: float) -> str:
@@ -265,10 +283,10 @@ class Gate:
             return ""
         wait_s = self._pace.next_try_s(now_s)
         when = f"next try in {math.ceil(wait_s)} s" if wait_s > 0 else "trying"
-        if self._pace.ill:
+        if self._pace.shut == "ill":
             # The adapter's sentence: "host answered 503: ..." or "host did not answer (...)."
             what = self._error.what.partition(": ")[0].rstrip(".") if self._error else "no answer"
             return f"{what}; {when}"
-        if self._pace.asked and wait_s > 0:
+        if self._pace.shut == "asked" and wait_s > 0:
             return f"{self.destination} asks to wait {math.ceil(wait_s)} s"
         return f"{self.destination} asks for fewer requests; {when}"

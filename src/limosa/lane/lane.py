@@ -53,7 +53,7 @@ class Lane:
             stops: the budget ends it; on the way back nothing does.
         """
         counter = Counter(embedder)
-        paced = self._paced(embedder, counter, WORK_PATIENCE_S)
+        paced = self._paced(embedder, WORK_PATIENCE_S)
         paying = Paying(paced, counter, self.purse, stops=stops)
         return Fitted(Remembered(paying, self._kept_for(embedder), recovered=self.purse.pay), counter)
 
@@ -82,7 +82,7 @@ class Lane:
     def asking(self, embedder: Embedder) -> Fitted:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""
         counter = Counter(embedder)
-        paced = self._paced(embedder, counter, PATIENCE_S)
+        paced = self._paced(embedder, PATIENCE_S)
         return Fitted(Paying(paced, counter, self.purse, stops=False), counter)
 
     def limit(self, settings: Settings) -> None:
@@ -95,7 +95,7 @@ class Lane:
         """Why no request goes out now; empty where some do."""
         return next((said for gate in self._gates.values() if (said := gate.read().waiting)), "")
 
-    def _paced(self, embedder: Embedder, counter: Counter, patience_s: float) -> Embedder:
+    def _paced(self, embedder: Embedder, patience_s: float) -> Embedder:
         if embedder.destination == HERE:
             return embedder
         gate = self._gates.get(embedder.destination)
@@ -103,7 +103,7 @@ class Lane:
             gate = Gate(embedder.destination, most=embedder.limits.concurrency)
             _limit(gate, self._limits)
             self._gates[embedder.destination] = gate
-        return Paced(embedder, counter, gate, patience_s=patience_s, stop=self._stop)
+        return Paced(embedder, gate, patience_s=patience_s, stop=self._stop)
 
     def known(self, embedder: Embedder, texts: Sequence[str]) -> int:
         """How many of the texts have a vector that is kept on this machine."""

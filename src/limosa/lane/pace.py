@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from limosa.errors import Unanswered
 from limosa.lane.closure import Closure
@@ -109,14 +110,13 @@ class Pace:
         return self._limited.closed or self._ill.closed
 
     @property
-    def ill(self) -> bool:
-        """The provider does not answer."""
-        return self._ill.closed
-
-    @property
-    def asked(self) -> bool:
-        """The provider itself said when to come again."""
-        return self._limited.closed and self._limited.asked
+    def shut(self) -> Literal["", "ill", "asked", "limited"]:
+        """Why it is closed: no answers, a pause that the provider asks for, refusals without one; empty while open."""
+        if self._ill.closed:
+            return "ill"
+        if not self._limited.closed:
+            return ""
+        return "asked" if self._limited.asked else "limited"
 
     def next_try_s(self, now_s: float) -> float:
         """Seconds until the next single try; 0 while open, or while one is in flight."""
@@ -185,6 +185,11 @@ class Pace:
         self._leave(sent)
         self.answered_s = now_s
         self._revive(sent)
+
+    def refused_alone(self, sent: Sent) -> None:
+        """Notes a refusal for the rate (429) that tells nothing about it, as others passed."""
+        self._leave(sent)
+        self.limited_count += 1
 
     def dropped(self, sent: Sent) -> None:
         """Notes a request of which nothing is known."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from limosa.errors import Refused, Stubborn, Unanswered
 from limosa.lane.around import Around
 from limosa.lane.gate import Gate, Turn
-from limosa.lane.tokens import Counter
 from limosa.model.batch import Embedded, Kind
 from limosa.ports.embedder import Embedder
 
@@ -19,10 +18,13 @@ __all__ = ["Paced"]
 TRIES = 6
 """Failures of one request while others are answered: at 5 % chance failures, one request in 60 million meets six."""
 
-LIMITED_WEIGHT = 0.2
+LIMITED_WEIGHT = 1 / 3
 """A refusal for the rate counts so much less: with others on the account every second request may meet one."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+CHARACTERS_A_TOKEN = 4
+"""English text with common tokenizers; the pace learns the true ratio from what the provider counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,6 @@ class Paced(Around):
 
     Args:
         inner: sends one request for each call.
-        counter: says how many tokens a request is about.
         gate: of that provider account; shared by all embedders that send there.
         patience_s: how long a request waits while the provider lets nothing through.
         stop: ends all waits at once.
@@ -46,17 +47,16 @@ class Paced(Around):
     def __init__(
         self,
         inner: Embedder,
-        counter: Counter,
         gate: Gate,
         *,
         patience_s: float,
-        stop: threading.Event,
+        stop: threading.Event | None = None,
         urgent: bool = False,
     ) -> None:
         super().__init__(inner)
-        self._counter, self._gate = counter, gate
+        self._gate = gate
         self._patience_s, self._urgent = patience_s, urgent
-        self._stop = stop
+        self._stop = stop or threading.Event()
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Embedded:
         """Vectors of the texts, in their order, as the provider gave them; repeated while that may help.
@@ -69,7 +69,7 @@ class Paced(Around):
             Transient: ``stop`` was set before the first try.
         """
         turn = Turn(
-            tokens=sum(self._counter.count(texts)),
+            tokens=sum(map(len, texts)) / CHARACTERS_A_TOKEN,
             stop=self._stop,
             patience_s=self._patience_s,
             urgent=self._urgent,
@@ -79,19 +79,18 @@ class Paced(Around):
             answer = self._try(turn, texts, kind)
             if not isinstance(answer, _Failure):
                 return answer
-            turn.failures += 1
             if answer.alone:
                 spent += LIMITED_WEIGHT if answer.error.limited else 1.0
             if spent >= TRIES - 1e-9:
                 raise Stubborn.of(answer.error) from answer.error
-            self._pause(turn, answer.error)
+            self._pause(turn.failures, answer.error)
 
     def _try(self, turn: Turn, texts: Sequence[str], kind: Kind) -> Embedded | _Failure:
         with self._gate.enter(turn) as leave:
             try:
                 answer = self._inner.embed(texts, kind)
             except Unanswered as error:
-                turn.error = failed = error
+                failed = error
                 leave.failed(error)
             except Refused:
                 leave.refused()
@@ -101,10 +100,10 @@ class Paced(Around):
                 return answer
         return _Failure(failed, leave.others_answered)
 
-    def _pause(self, turn: Turn, error: Unanswered) -> None:
+    def _pause(self, failures: int, error: Unanswered) -> None:
         """A request's own pause, where the gate has none for all."""
-        if error.limited or self._gate.closed:
+        if self._gate.closed:
             return
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(turn.failures - 1, 10))
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(failures - 1, 10))
         asked_s = min(LONGEST_PAUSE_S, error.retry_after_s or 0.0)
         self._stop.wait(max(asked_s, pause_s * random.uniform(0.5, 1.5)))  # noqa: S311

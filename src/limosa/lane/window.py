@@ -26,8 +26,11 @@ GENTLE, HARD, LOSS_CUT = 0.9, 0.5, 0.7
 """What a cut leaves of the window: for slow answers as much as would make them quick again, within these bounds; for
 lost ones the usual of delay-based controls."""
 
-ROUND = 8
-"""Fewest answers of which a median says something."""
+ROUND, FIRST_ROUND = 12, 4
+"""Fewest answers of which a median says something; and of the first one, which is taken while nothing queues yet."""
+
+FIRST_ROUND_FOR_S = 15.0
+"""So long the first median counts: it is that of few, and too low a best would make every answer look slow."""
 
 NEAR_BEST = 1.15
 """A round of answers at most so much slower than the best one confirms it."""
@@ -60,8 +63,9 @@ class Window:
         self._latencies: list[float] = []
         self._pressed_once = False
         self._rounds: deque[tuple[float, float]] = deque()
+        self._began = False
         self._calm = True
-        self._best_seen_s = math.inf
+        self._best_s = self._best_seen_s = math.inf
         self._dipping = False
 
     @property
@@ -77,14 +81,15 @@ class Window:
 
     def answered(self, sent_s: float, now_s: float, *, work: float, pressed: bool) -> None:
         """Notes an answer to a request that was sent at that time with that much work, in a full window or not."""
-        if pressed and self._calm and not self._dipping and self._size < self.most:
+        quick = now_s - sent_s <= CROWDED * self._best_s
+        if pressed and quick and self._calm and not self._dipping and self._size < self.most:
             doubling = self._size < self._doubling_up_to
             self._size += 1.0 if doubling else max(self._growth, 1 / self._size if self._growth == STEADY else 0.0)
         self._work = work if self._work == 0 else 0.95 * self._work + 0.05 * work
         self._pressed_once |= pressed
         if sent_s >= self._fresh_s and 0.5 * self._work <= work <= 2 * self._work:
             self._latencies.append(now_s - sent_s)
-            if len(self._latencies) >= (max(ROUND, self.size) if self._rounds else FIRST):
+            if len(self._latencies) >= (max(ROUND, self.size) if self._began else FIRST_ROUND):
                 self._judge(now_s)
 
     def lost(self, sent_s: float, now_s: float) -> None:
@@ -101,8 +106,9 @@ class Window:
         latency_s = statistics.median(self._latencies)
         while self._rounds and self._rounds[0][0] < now_s - 2 * BEST_FOR_S:
             self._rounds.popleft()
-        self._rounds.append((now_s, latency_s))
-        best_s = min(each_s for _, each_s in self._rounds)
+        self._rounds.append((now_s if self._began else now_s - 2 * BEST_FOR_S + FIRST_ROUND_FOR_S, latency_s))
+        self._began = True
+        best_s = self._best_s = min(each_s for _, each_s in self._rounds)
         if latency_s <= NEAR_BEST * best_s or math.isinf(self._best_seen_s):
             self._best_seen_s = now_s
         slower = latency_s / best_s
