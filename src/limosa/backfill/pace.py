@@ -34,12 +34,15 @@ class Stride:
         self.rows = min(self.most, 16) if self.timed else self.most
 
     def took(self, rows: int, seconds: float) -> None:
-        """Notes one transaction; grows at most twofold at a time, shrinks at once."""
+        """Notes one transaction; grows at most twofold at a time, shrinks at most to a quarter.
+
+        One transaction that the machine held up says little; costs that are there to stay show in the next ones.
+        """
         if rows == 0 or seconds <= 0 or not self.timed:
             return
         fitting = rows * COMMIT_S / seconds
         with self._guard:
             if fitting < self.rows:
-                self.rows = max(LEAST_ROWS, int(fitting))
+                self.rows = max(LEAST_ROWS, int(fitting), self.rows // 4)
             elif rows >= self.rows:
                 self.rows = min(self.most, int(min(fitting, self.rows * 2)))
