@@ -89,7 +89,7 @@ class Backfill:
     """How the rows are filled.
 
     Attributes:
-        batch_rows: rows in one request to the provider and in one write transaction.
+        batch_rows: rows that are read and sent to the provider together.
         budget_usd: hard stop for money; None for no limit.
         requests_per_minute, tokens_per_minute: most that goes to a provider; None for what it allows.
         cache_mb: bound of the vectors that are kept on this machine against paying twice; 0 keeps none.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limosa.backfill.embedding import embed_rows
+from limosa.backfill.embedding import Answer, embed_rows
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import blank
 from limosa.control.ledger import ChunkLedger
@@ -187,21 +187,21 @@ def _restore(desk: _Desk, ledger: ChunkLedger, claim: Claim, ends: Ends, keys: S
     rows = ends.source.reread(keys)
     missing = {row.key: why for row in rows if (why := blank(row.text)) is not None}
     wanted = [row for row in rows if row.key not in missing]
-    good: list[Row] = []
-    vectors: Vectors = np.zeros((0, desk.embedder.space.dimensions), dtype=np.float32)
-    if wanted:
-        try:
-            answer = embed_rows(desk.embedder, wanted)
-            good, vectors = [wanted[i] for i in answer.good], answer.vectors
-            missing.update({wanted[i].key: why for i, why in {**answer.skipped, **answer.dead}.items()})
-        except Refused as error:
-            missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
+    answer = Answer(good=[], vectors=np.zeros((0, desk.embedder.space.dimensions), dtype=np.float32))
+    try:
+        answer = embed_rows(desk.embedder, wanted) if wanted else answer
+        missing.update({wanted[i].key: why for i, why in {**answer.skipped, **answer.dead}.items()})
+    except Refused as error:
+        missing.update({row.key: f"the old model no longer answers: {error.what}" for row in wanted})
+    good = [wanted[i] for i in answer.good]
     written = {row.key for row in good}
-    _store(desk, ledger, claim, ends, (good, vectors), missing)
+    _store(desk, ledger, claim, ends, (good, answer.vectors), missing)
     with ends.target.begin() as tx:
         ledger.fence(claim, tx)
         ends.target.erase(list(missing), tx)
         ledger.untouch([key for key in keys if key not in written], tx)
+    for each in answer.committed:
+        each()
     return missing
 
 

@@ -113,7 +113,7 @@ def _search(voyage: Voyage, side: OldOrNew, text: str, k: int, exact: bool) -> F
 
 def _query(voyage: Voyage, end: str, text: str) -> Vectors:
     """The vector of a query, shape (d,), across the same border as every other vector."""
-    embedder = voyage.embedder(end)
+    embedder = voyage.asking(end)
     vectors = require_shape(embedder.embed([text], "query"), n=1, d=embedder.space.dimensions)
     for why in faults(vectors).values():
         raise Refused(f"The query has no vector: {why}.")
