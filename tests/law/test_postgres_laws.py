@@ -61,9 +61,7 @@ def test_names_and_literals_survive(database: str, name: str, text: str) -> None
     most=st.integers(1, 5000),
     seconds=st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=30),
 )
-def test_a_stride_stays_within_its_bounds_and_shrinks_to_what_fits_or_a_quarter(
-    most: int, seconds: list[float]
-) -> None:
+def test_a_stride_stays_within_its_bounds_and_shrinks_at_once(most: int, seconds: list[float]) -> None:
     stride = Stride(most)
     for took in seconds:
         rows = stride.rows

@@ -83,7 +83,7 @@ class Lane:
         """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""
         counter = Counter(embedder)
         paced = self._paced(embedder, PATIENCE_S)
-        return Fitted(Paying(paced, counter, self.purse, stops=False), counter)
+        return Fitted(Paying(paced, counter, self.purse, stops=False, guesses=False), counter)
 
     def limit(self, settings: Settings) -> None:
         """Sets what people want of the requests at most, for all providers."""

@@ -96,10 +96,14 @@ class Paying(Around):
 
     Args:
         stops: whether the budget ends it; otherwise what it costs is only noted.
+        guesses: tokens are told as estimated where the provider does not count; otherwise as None.
     """
 
-    def __init__(self, inner: Embedder, counter: Counter, purse: Purse, *, stops: bool = True) -> None:
+    def __init__(
+        self, inner: Embedder, counter: Counter, purse: Purse, *, stops: bool = True, guesses: bool = True
+    ) -> None:
         super().__init__(inner)
+        self._guesses = guesses
         self._stops = stops
         self._counter = counter
         self._purse = purse
@@ -118,4 +122,5 @@ class Paying(Around):
             tokens = about if answer.tokens is None else answer.tokens
             cost_usd = tokens * self.usd_per_token
             pay(cost_usd)
-        return replace(answer, tokens=tokens, cost_usd=cost_usd, asked=len(texts))
+        told = tokens if self._guesses else answer.tokens
+        return replace(answer, tokens=told, cost_usd=cost_usd, asked=len(texts))

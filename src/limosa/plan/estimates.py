@@ -11,10 +11,13 @@ from limosa.plan.probe import Probe
 from limosa.ports.embedder import HERE
 from limosa.ports.store import Facts
 
-__all__ = ["ACCEPTED_S", "estimates", "slow_checks"]
+__all__ = ["ACCEPTED_S", "AHEAD_BYTES", "estimates", "slow_checks"]
 
 ACCEPTED_S = 6 * 3600.0
 """A longer migration asks first: it is a night's work no more, and the old index is slower all that while."""
+
+AHEAD_BYTES = 64 * 2**20
+"""Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
 
 AT_ONCE = 8
 """Requests in flight that are taken for granted before the pace has found how many the provider takes."""
@@ -75,12 +78,14 @@ def _embed_rows_per_s(new: Probe) -> float | None:
 
 
 def _client_bytes(migration: Migration, facts: Facts, new: Probe) -> int:
-    """A process's base, and for every request in flight its texts, its vectors and both on their way through."""
+    """A process's base, and for every batch that is read ahead its texts, and twice its vectors, on their way."""
     if new.embedder is None:
         return _CLIENT_BASE_BYTES
     batch = min(migration.backfill.batch_rows, new.embedder.limits.batch)
-    row = 4 * facts.characters + 4 * 4 * migration.target.space.dimensions
-    return int(_CLIENT_BASE_BYTES + new.embedder.limits.concurrency * batch * row)
+    row = 4 * facts.characters + 2 * 4 * migration.target.space.dimensions
+    fitting = max(1, AHEAD_BYTES // (4 * batch * migration.target.space.dimensions))
+    ahead = min(new.embedder.limits.concurrency, fitting)
+    return int(_CLIENT_BASE_BYTES + ahead * batch * row)
 
 
 def slow_checks(estimated: dict[str, object]) -> list[Check]:

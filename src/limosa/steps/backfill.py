@@ -17,6 +17,7 @@ from limosa.engines.threads import Crew
 from limosa.errors import Fenced, Transient
 from limosa.model.chunk import Claim
 from limosa.model.job import JobsOut
+from limosa.plan.estimates import AHEAD_BYTES
 from limosa.steps.jobs import Waiting
 from limosa.steps.voyage import Voyage
 
@@ -34,9 +35,6 @@ WRITERS = 4
 
 WRITE_ROWS = 1000
 """Most rows of one write transaction; what it may take decides, and more gain nothing."""
-
-AHEAD_BYTES = 64 * 2**20
-"""Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
 
 
 def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None, pool: Executor | None = None) -> Bench:

@@ -156,8 +156,8 @@ def _spending(console: Console, spent: Spending) -> None:
         (spent.by_length_usd, "for more tokens a text", "for fewer tokens a text"),
         (spent.by_price_usd, "for a higher price a token", "for a lower price a token"),
     )
-    # Below a thousandth of the whole it is rounding.
-    least = max(spent.paid_usd, spent.estimated_usd) / 1000
+    # Below a hundredth of the whole it is rounding.
+    least = max(spent.paid_usd, spent.estimated_usd) / 100
     said = [f"{money(abs(usd))} {more if usd > 0 else less}" for usd, more, less in parts if abs(usd) > least]
     if said:
         print_line(console, "", "the difference: " + ", ".join(said))
