@@ -15,7 +15,10 @@ from limosa.errors import Refused
 from tests.crash.world import World, fill_table, start_driver
 from tests.journey.world import NEW, OLD, USD_PER_MILLION, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer
+from tests.providers.server import ProviderServer
 from tests.providers.vectors import tokens_of, vector_of
+
+Server = Callable[..., ProviderServer]
 
 ACCEPT = frozenset({"--accept-reconnect"})
 ROWS = 800
@@ -181,13 +184,15 @@ def test_long_texts_become_what_the_file_says(docs: str, openai_server: OpenAISe
         write_old(connection)
     app = docs_app(openai_server.base_url, oversize=oversize)
     app.run(accept=ACCEPT)
-    tally, listed = app.voyage.reports.tally(), app.voyage.reports.exceptions()
+    tally, listed, marks = app.voyage.reports.tally(), app.voyage.reports.exceptions(), app.voyage.reports.marks()
     app.close()
     assert tally.done == (ROWS if oversize in {"truncate", "pool"} else ROWS - 2)
     if oversize in {"refuse", "skip"}:
         kind = "dead" if oversize == "refuse" else "skipped"
         assert [(each.kind, each.count) for each in listed] == [(kind, 2)]
         assert listed[0].reason.startswith("too long: ")
+    mark = {"truncate": "truncated", "pool": "pooled"}.get(oversize)
+    assert [(each.reason, each.count) for each in marks] == ([(mark, 2)] if mark else [])
     assert long not in openai_server.paid
 
 
@@ -212,3 +217,16 @@ def test_the_budget_holds_and_a_larger_one_completes(docs: str, openai_server: O
     # What had been received when the budget ended the run is told now.
     assert tally.cost_usd == pytest.approx(whole)
     assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
+
+
+@pytest.mark.parametrize("wanted", ["1", None])
+def test_what_people_set_bounds_the_requests_of_a_run(docs: str, provider_server: Server, wanted: str | None) -> None:
+    slow = provider_server(protocol="openai", dimensions=NEW[1], answers_in_s=0.02)
+    app = docs_app(slow.base_url)
+    app.run(accept=ACCEPT, limit=32)
+    if wanted is not None:
+        app.voyage.wishes.set({"requests_in_flight": wanted})
+    slow.at_once = 0
+    app.run()
+    assert (slow.at_once == 1) is (wanted is not None)
+    app.close()
