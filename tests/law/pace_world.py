@@ -18,6 +18,9 @@ __all__ = ["Bucket", "Capacity", "Latency", "Limited", "Outcome", "Provider", "Q
 UPLINK_S = (0.01, 0.04)
 """A request reaches the provider after so long, drawn evenly: the order of sending is not quite that of arrival."""
 
+MOST_EVENTS = 1_000_000
+"""A provider that is asked as often as the window allows is so by a tenth of it."""
+
 MARGIN = 1e-9
 """Sums of many small floats are not exact."""
 
@@ -148,13 +151,13 @@ class Limited:
 
     Attributes:
         headers: answers say what is left.
-        retry_after: refusals say when to come again.
+        retry_after: refusals say when to come again, in whole seconds or exactly.
     """
 
     quotas: dict[Literal["requests", "tokens"], Quota]
     latency: Latency
     headers: bool = False
-    retry_after: bool = False
+    retry_after: Literal["no", "seconds", "exact"] = "no"
 
     def ask(self, tokens: float, now_s: float) -> Outcome:
         """Takes from every allowance, or from none."""
@@ -162,7 +165,8 @@ class Limited:
         short = [unit for unit, quota in self.quotas.items() if quota.left(now_s) < wanted[unit] - MARGIN]
         if short:
             wait_s = max(self.quotas[unit].enough_in_s(wanted[unit], now_s) for unit in short)
-            return Outcome(429, self.latency.refusal(), math.ceil(wait_s) if self.retry_after else None)
+            asked_s = {"no": None, "seconds": math.ceil(wait_s), "exact": wait_s}[self.retry_after]
+            return Outcome(429, self.latency.refusal(), asked_s)
         for unit, quota in self.quotas.items():
             quota.take(wanted[unit], now_s)
         told = tuple(
@@ -289,6 +293,7 @@ def run(
         world.at(when_s, act)
     world.at(0.0, world.go)
     while world.events and world.events[0][0] < seconds:
+        assert world.counted < MOST_EVENTS, "requests follow each other without any pace"
         now_s, _, act = heapq.heappop(world.events)
         act(now_s)
     return world.done

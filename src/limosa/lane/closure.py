@@ -38,7 +38,7 @@ class Closure:
         self._pause_s = first_s
 
     def close(self, now_s: float, asked_s: float | None) -> None:
-        """Closes; the first try comes after ``asked_s``, or after the first pause where that is None."""
+        """Closes; the first try comes after the first pause, or after ``asked_s`` where that is longer."""
         self.closed, self.since_s, self._began_s = True, now_s, now_s
         self._pause_s, self.next_s = self._first_s, now_s
         self.again(now_s, asked_s)
@@ -52,12 +52,14 @@ class Closure:
     def again(self, now_s: float, asked_s: float | None) -> None:
         """Notes that a try failed; the next one comes later."""
         self.asked = asked_s is not None
+        pause_s = self._pause_s
+        if asked_s is None:
+            pause_s = max(pause_s, min(LONGEST_S, self._share * (now_s - self._began_s)))
+        self._pause_s = min(self.longest_s, self._pause_s * 2)
+        pause_s *= self._chance.uniform(0.75, 1.25)
         if asked_s is not None:
-            pause_s = min(asked_s, LONGEST_ASKED_S) * self._chance.uniform(1.0, 1.01) + 0.02
-        else:
-            age_s = min(LONGEST_S, self._share * (now_s - self._began_s))
-            pause_s = max(self._pause_s, age_s) * self._chance.uniform(0.75, 1.25)
-            self._pause_s = min(self.longest_s, self._pause_s * 2)
+            # A bucket asks to wait for one request's refill: after that alone the next one would be refused again.
+            pause_s = max(pause_s, min(asked_s, LONGEST_ASKED_S) * self._chance.uniform(1.0, 1.01) + 0.02)
         self.next_s = now_s + pause_s
 
     def later(self, now_s: float, asked_s: float | None) -> None:
