@@ -54,6 +54,7 @@ def test_a_table_that_is_well_is_not_refused(database: str) -> None:
         "outside": 0,
         "with_target": 0,
         "to_embed": 40,
+        "repeated_texts": 0,
     }
 
 
@@ -196,6 +197,7 @@ def test_rows_are_counted_by_what_they_hold(database: str) -> None:
         "outside": 4,
         "with_target": 0,
         "to_embed": 33,
+        "repeated_texts": 0,
     }
     assert "4 rows outside the filter" in named(plan, "outside").said
     assert "2 rows have no text" in named(plan, "text").said
