@@ -26,7 +26,7 @@ COMMANDS = [
     "rollback",
     "finish",
 ]
-HEAVY = {"numpy", "psycopg", "pydantic", "rich", "orjson", "urllib3", "stamina", "sklearn", "onnxruntime"}
+HEAVY = {"numpy", "psycopg", "pydantic", "rich", "orjson", "urllib3", "pybase64", "sklearn", "onnxruntime"}
 
 
 def limosa(*arguments: str) -> subprocess.CompletedProcess[str]:

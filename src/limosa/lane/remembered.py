@@ -14,7 +14,7 @@ import numpy as np
 from limosa.errors import RowRefused
 from limosa.lane.around import Around
 from limosa.lane.cache import Cache, Kept, keys_of
-from limosa.model.batch import Allowance, Embedded, Kind
+from limosa.model.batch import Allowance, Embedded, Kind, Vectors
 from limosa.model.vectors import faults, require_shape
 from limosa.ports.embedder import Embedder
 
@@ -33,9 +33,15 @@ class _Bill:
 
 @dataclass(eq=False)
 class _Answer:
-    """What came for a batch until now."""
+    """What came for a batch until now.
 
-    found: dict[bytes, Kept] = field(default_factory=dict)
+    Attributes:
+        found: for each text of shape (d,).
+        whole: the answer to one request for all of the texts, in their order; None where there was none.
+    """
+
+    found: dict[bytes, Vectors] = field(default_factory=dict)
+    whole: Vectors | None = None
     refused: dict[bytes, RowRefused] = field(default_factory=dict)
     bill: _Bill = field(default_factory=_Bill)
     allowances: tuple[Allowance, ...] = ()
@@ -57,7 +63,7 @@ class Remembered(Around):
         self._cache = cache
         self._recovered = recovered
         self._guard = threading.Lock()
-        self._under_way: dict[bytes, Future[dict[bytes, Kept]]] = {}
+        self._under_way: dict[bytes, Future[dict[bytes, Vectors]]] = {}
         # Looking up and telling are one thing, and so are settling and forgetting what was told.
         self._books = threading.Lock()
         self._told: WeakValueDictionary[bytes, _Bill] = WeakValueDictionary()
@@ -80,10 +86,9 @@ class Remembered(Around):
             # Whoever handles it may ask again while this frame is still there.
             self._drop(answer.bill)
             raise
-        found, bill = answer.found, answer.bill
-        nothing = np.zeros(self.space.dimensions, dtype=np.float32)
+        bill = answer.bill
         return Embedded(
-            np.stack([found[key].vector if key in found else nothing for key in keys]),
+            self._arranged(answer, keys),
             bill.tokens,
             answer.model,
             answer.allowances,
@@ -92,6 +97,12 @@ class Remembered(Around):
             asked=bill.asked,
             committed=partial(self._settle, bill),
         )
+
+    def _arranged(self, answer: _Answer, keys: Sequence[bytes]) -> Vectors:
+        if answer.whole is not None and len(answer.whole) == len(keys):
+            return answer.whole
+        nothing = np.zeros(self.space.dimensions, dtype=np.float32)
+        return np.stack([answer.found.get(key, nothing) for key in keys])
 
     def _keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
         return keys_of(self.space, self.destination, kind, texts)
@@ -108,7 +119,7 @@ class Remembered(Around):
                 key: text for key, text in missing.items() if key not in answer.found and key not in answer.refused
             }
 
-    def _divide(self, missing: Mapping[bytes, str]) -> tuple[dict[bytes, str], dict[bytes, Future[dict[bytes, Kept]]]]:
+    def _divide(self, missing: Mapping[bytes, str]) -> tuple[dict[bytes, str], dict[bytes, Future[dict[bytes, Vectors]]]]:
         """Which of them this thread asks for, and which another one is asking for already."""
         with self._guard:
             theirs = {key: self._under_way[key] for key in missing if key in self._under_way}
@@ -126,10 +137,10 @@ class Remembered(Around):
         finally:
             with self._guard:
                 under_way = {key: self._under_way.pop(key) for key in texts}
-            made = {key: Kept(answer.found[key].vector) for key in texts if key in answer.found}
+            made = {key: answer.found[key] for key in texts if key in answer.found}
             next(iter(under_way.values())).set_result(made)
 
-    def _kept(self, keys: Sequence[bytes], bill: _Bill) -> dict[bytes, Kept]:
+    def _kept(self, keys: Sequence[bytes], bill: _Bill) -> dict[bytes, Vectors]:
         if self._cache is None:
             return {}
         with self._books:
@@ -140,30 +151,41 @@ class Remembered(Around):
             self._paid |= untold.keys()
         if earlier_usd:
             self._recovered(earlier_usd)
-        return found
+        return {key: kept.vector for key, kept in found.items()}
 
     def _ask(self, answer: _Answer, texts: Mapping[bytes, str], kind: Kind) -> None:
         came = self._inner.embed(list(texts.values()), kind)
         vectors = require_shape(came, n=len(texts), d=self.space.dimensions)
-        keys = [key for i, key in enumerate(texts) if i not in came.refused]
-        # What was refused among them had its part of the price too.
-        each, rest = divmod(came.tokens or 0, len(keys) or 1)
-        usd = came.cost_usd / (len(keys) or 1)
-        at = {key: i for i, key in enumerate(texts)}
-        made = {key: Kept(vectors[at[key]], each + (n < rest), usd) for n, key in enumerate(keys)}
-        with self._books:
-            self._tell(answer.bill, made)
-            if not made:
-                answer.bill.tokens += came.tokens or 0
-                answer.bill.cost_usd += came.cost_usd
-            if self._cache is not None:
-                bad = faults(vectors)
-                good = {key: kept for key, kept in made.items() if at[key] not in bad}
-                self._paid |= good.keys()
-                self._cache.keep(good)
+        made = dict(zip(texts, vectors, strict=True))
+        for i, key in enumerate(texts) if came.refused else ():
+            if i in came.refused:
+                answer.refused[key] = came.refused[i]
+                del made[key]
+        if made and self._cache is not None:
+            bad = faults(vectors)
+            spoiled = {key for i, key in enumerate(texts) if i in bad} if bad else set()
+            self._keep(self._cache, answer.bill, (came, made), spoiled)
+        else:
+            answer.bill.asked += len(made)
+            answer.bill.tokens += came.tokens or 0
+            answer.bill.cost_usd += came.cost_usd
         answer.found |= made
-        answer.refused |= {key: came.refused[i] for key, i in at.items() if i in came.refused}
+        answer.whole = None if came.refused else vectors
         answer.allowances, answer.model = came.allowances, came.model
+
+    def _keep(
+        self, cache: Cache, bill: _Bill, made: tuple[Embedded, Mapping[bytes, Vectors]], spoiled: set[bytes]
+    ) -> None:
+        came, vectors = made
+        # What was refused among them had its part of the price too.
+        each, rest = divmod(came.tokens or 0, len(vectors))
+        usd = came.cost_usd / len(vectors)
+        kept = {key: Kept(vector, each + (n < rest), usd) for n, (key, vector) in enumerate(vectors.items())}
+        with self._books:
+            self._tell(bill, kept)
+            good = {key: one for key, one in kept.items() if key not in spoiled}
+            self._paid |= good.keys()
+            cache.keep(good)
 
     def _tell(self, bill: _Bill, kept: Mapping[bytes, Kept]) -> None:
         bill.keys.update(kept)
@@ -185,6 +207,6 @@ class Remembered(Around):
         self._drop(bill)
 
 
-def _waited_for(theirs: Mapping[bytes, Future[dict[bytes, Kept]]]) -> dict[bytes, Kept]:
+def _waited_for(theirs: Mapping[bytes, Future[dict[bytes, Vectors]]]) -> dict[bytes, Vectors]:
     """What other threads were answered; a text that they were refused is missing."""
     return {key: answered[key] for key, future in theirs.items() if key in (answered := future.result())}

@@ -38,16 +38,18 @@ def require_shape(answer: Embedded, *, n: int, d: int) -> Vectors:
 
 def faults(vectors: Vectors) -> dict[int, str]:
     """Positions of vectors that must not be stored, with the reason; empty where all are good."""
-    # One pass for the common case: a finite sum of absolutes means that every value is finite.
-    weight = np.abs(vectors).sum(axis=1, dtype=np.float64)
+    # One pass for the common case: where the sum of squares is finite, every value is. Very large and very small
+    # values overflow and vanish in it too, and are looked at one by one.
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)
     bad: dict[int, str] = {}
-    for i in np.flatnonzero(~np.isfinite(weight) | (weight == 0.0)):
+    for i in np.flatnonzero(~np.isfinite(squares) | (squares == 0.0)):
         row = vectors[i]
         if np.isnan(row).any():
             bad[int(i)] = "the provider answered NaN"
         elif np.isinf(row).any():
             bad[int(i)] = "the provider answered infinity"
-        else:
+        elif not row.any():
             bad[int(i)] = "the provider answered an all-zero vector"
     return bad
 

@@ -32,8 +32,13 @@ _QUIET = "SET LOCAL session_replication_role = replica;"
 # whole, with its outcome and cursor: nobody has to wait for its disk.
 _PLANNED = (
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;"
-    "SET LOCAL synchronous_commit = off"
+    "SET LOCAL synchronous_commit = off;"
 )
+
+# The first one is left to the commit to release: that saves a way to the server and back.
+_SAVE = "SAVEPOINT limosa_rows"
+_BACK = "ROLLBACK TO SAVEPOINT limosa_rows"
+_DONE = "RELEASE SAVEPOINT limosa_rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class RowTarget:
             vectors: n of length d, float32, finite, not zero.
         """
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
-        tx.raw(_QUIET + _PLANNED if self.replicate else _PLANNED)
+        tx.raw((_QUIET if self.replicate else "") + _PLANNED + _SAVE)
         return self._write(list(range(len(rows))), rows, np.asarray(vectors), tx)
 
     def withdraw(self, part: Part, tx: Tx) -> int:
@@ -92,15 +97,20 @@ class RowTarget:
         )
 
     def _write(self, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> Written:
+        """Writes after a savepoint, and in halves where it has to go back there."""
         try:
-            with tx.connection.transaction():
-                return self._write_all(places, rows, vectors, tx)
+            return self._write_all(places, rows, vectors, tx)
         except ROW_ERRORS as error:
+            tx.raw(_BACK)
             if len(places) == 1:
                 reason = (error.diag.message_primary or str(error)).splitlines()[0]
                 return Written((), rejected=((places[0], f"Postgres rejected the row: {reason}"),))
             half = len(places) // 2
-            parts = [self._write(part, rows, vectors, tx) for part in (places[:half], places[half:])]
+            parts = []
+            for part in (places[:half], places[half:]):
+                tx.raw(_SAVE)
+                parts.append(self._write(part, rows, vectors, tx))
+                tx.raw(_DONE)
             return Written(
                 [*parts[0].landed, *parts[1].landed],
                 moved=[*parts[0].moved, *parts[1].moved],

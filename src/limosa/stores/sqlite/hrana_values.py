@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from pybase64 import b64decode, b64encode
 
 from limosa.errors import Refused, RowRefused
 from limosa.stores.sqlite.engine import Value
@@ -109,7 +110,7 @@ def _read_float(value: dict[str, Any]) -> float:
 
 def _read_blob(value: dict[str, Any]) -> bytes:
     text = value["base64"]
-    return b64decode(text + "=" * (-len(text) % 4))
+    return b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 _DECODE: dict[str, Any] = {
