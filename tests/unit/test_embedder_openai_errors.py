@@ -87,6 +87,14 @@ def test_what_repeating_does_not_help_is_refused_at_once(openai_server: OpenAISe
     assert openai_server.requests == 1
 
 
+def test_a_request_that_no_minute_has_room_for_is_not_repeated(openai_server: OpenAIServer) -> None:
+    said = "Request too large for small in organization x on tokens per min (TPM): Limit 1000, Requested 4000."
+    openai_server.fail_always(Fault(status=429, code="rate_limit_exceeded", message=said))
+    with pytest.raises(TooLong, match="Request too large"):
+        _open(openai_server).embed(["x", "y"], "document")
+    assert openai_server.requests == 1
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_text_that_is_refused_is_the_rows_fault(openai_server: OpenAIServer, status: int) -> None:
     openai_server.fail(Fault(status=status, code="invalid_request_error", message="what the provider says"))

@@ -103,6 +103,10 @@ def _fault(status: int, error: dict[str, Any]) -> Fault | None:
     message = str(error.get("message") or "")
     if status == 429 and "insufficient_quota" in code:
         return "quota"
+    if status == 429 and message.startswith("Request too large"):
+        # More tokens than a minute allows: this request will never pass, a smaller one will. Source: the message as
+        # https://github.com/DrShushen/climb/issues/13 has it, seen 2026-11-21.
+        return "long"
     if status not in {400, 413, 422}:
         return None
     if "API key" in message:
