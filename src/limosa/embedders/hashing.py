@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
 
+from limosa.embedders.local import Local
 from limosa.embedders.prefix import prefixed
-from limosa.embedders.prices import FREE
 from limosa.errors import Refused
 from limosa.model.batch import Embedded, Kind
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
-from limosa.ports.embedder import Limits, Price
+from limosa.ports.embedder import Limits
 
 __all__ = ["HashingEmbedder", "open_embedder"]
 
 _MODEL = re.compile(r"(?P<unit>words|chars)-(?P<n>[1-9])")
 
 
-class HashingEmbedder:
+class HashingEmbedder(Local):
     """Counts n-grams into d signed buckets and L2-normalises (feature hashing, Weinberger et al. 2009).
 
     ``words-N`` takes word 1- to N-grams, ``chars-N`` character N-grams within words; both lower-case.
@@ -30,33 +29,13 @@ class HashingEmbedder:
     """
 
     def __init__(self, space: Space) -> None:
-        self._space = space
+        super().__init__(space)
         self._vectoriser = _vectoriser(space)
-
-    @property
-    def space(self) -> Space:
-        """The space of its vectors."""
-        return self._space
 
     @property
     def limits(self) -> Limits:
         """A thousand texts keep one call under a second; more threads gain little under one interpreter lock."""
         return Limits(batch=1000, tokens=None, concurrency=2)
-
-    @property
-    def price(self) -> Price:
-        """Nothing."""
-        return FREE
-
-    @property
-    def retired(self) -> date | None:
-        """Never."""
-        return None
-
-    @property
-    def destination(self) -> str:
-        """``this machine``."""
-        return "this machine"
 
     def count(self, texts: Sequence[str]) -> list[int] | None:
         """Words parted by white space."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 
 from limosa.embedders.counting import load_tokenizer
 from limosa.embedders.folder import ModelFolder, read_folder
+from limosa.embedders.local import Local
 from limosa.embedders.prefix import prefixed
-from limosa.embedders.prices import FREE
 from limosa.errors import Refused, TooLong
 from limosa.model.batch import Embedded, Kind, Vectors
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
-from limosa.ports.embedder import Limits, Price
+from limosa.ports.embedder import Limits
 
 __all__ = ["OnnxEmbedder", "open_embedder"]
 
@@ -27,7 +26,7 @@ _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
-class OnnxEmbedder:
+class OnnxEmbedder(Local):
     """Token states averaged and L2-normalised, as sentence-transformers does.
 
     Each text is run alone, several at a time on threads of one core each. Dynamically quantised
@@ -36,36 +35,16 @@ class OnnxEmbedder:
     """
 
     def __init__(self, space: Space) -> None:
-        self._space = space
+        super().__init__(space)
         self._folder = read_folder(space.model)
         self._tokenizer = load_tokenizer(self._folder.tokenizer)
         self._session = _session(self._folder)
         self._inputs = {each.name: _TYPES[each.type] for each in self._session.get_inputs()}
 
     @property
-    def space(self) -> Space:
-        """The space of its vectors."""
-        return self._space
-
-    @property
     def limits(self) -> Limits:
         """One request uses every core already."""
         return Limits(batch=128, tokens=self._folder.tokens, concurrency=1)
-
-    @property
-    def price(self) -> Price:
-        """Nothing."""
-        return FREE
-
-    @property
-    def retired(self) -> date | None:
-        """Never."""
-        return None
-
-    @property
-    def destination(self) -> str:
-        """``this machine``."""
-        return "this machine"
 
     def count(self, texts: Sequence[str]) -> list[int] | None:
         """Tokens of each text with the prefix for documents, special ones included."""

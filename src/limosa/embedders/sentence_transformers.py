@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
 
+from limosa.embedders.local import Local
 from limosa.embedders.prefix import prefixed
-from limosa.embedders.prices import FREE
 from limosa.embedders.remote import refuse_tasks
 from limosa.errors import Refused, RowRefused
 from limosa.model.batch import Embedded, Kind, Vectors
 from limosa.model.space import Endpoint, Space
 from limosa.model.vectors import normalised
-from limosa.ports.embedder import Limits, Price
+from limosa.ports.embedder import Limits
 
 __all__ = ["SentenceTransformersEmbedder", "open_embedder"]
 
 
-class SentenceTransformersEmbedder:
+class SentenceTransformersEmbedder(Local):
     """Any model of the library, by its name on the hub or by its folder; on the processor or card that it finds.
 
     Texts over the model's limit are refused, where the library itself would cut them silently. Prompts that the
@@ -30,36 +29,16 @@ class SentenceTransformersEmbedder:
 
     def __init__(self, space: Space) -> None:
         refuse_tasks(space, why="the library has prompts")
-        self._space = space
+        super().__init__(space)
         self._model = _load(space)
         # Tokenizer and model keep state of their own while they run.
         self._running = threading.Lock()
-
-    @property
-    def space(self) -> Space:
-        """The space of its vectors."""
-        return self._space
 
     @property
     def limits(self) -> Limits:
         """One request uses every core, or the card, already; tokens as the model's settings say."""
         tokens = self._model.max_seq_length
         return Limits(batch=256, tokens=int(tokens) if tokens else None, concurrency=1)
-
-    @property
-    def price(self) -> Price:
-        """Nothing."""
-        return FREE
-
-    @property
-    def retired(self) -> date | None:
-        """Never."""
-        return None
-
-    @property
-    def destination(self) -> str:
-        """``this machine``."""
-        return "this machine"
 
     def count(self, texts: Sequence[str]) -> list[int] | None:
         """Tokens of each text with the prefix for documents, special ones included."""
