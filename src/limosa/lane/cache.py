@@ -6,11 +6,13 @@ import math
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,10 +40,31 @@ _SCHEMA = (
 )
 
 
+# Many rows a statement: Python's lock is given up at each, and has to be waited for again.
+_KEEP = "INSERT INTO vector (key, vector) VALUES {} ON CONFLICT (key) DO UPDATE SET vector = excluded.vector"
+
 _OWE = (
-    "INSERT INTO owed (key, owner, tokens, cost_usd) VALUES (?, ?, ?, ?) ON CONFLICT (key, owner)"
+    "INSERT INTO owed (key, owner, tokens, cost_usd) VALUES {} ON CONFLICT (key, owner)"
     " DO UPDATE SET tokens = tokens + excluded.tokens, cost_usd = cost_usd + excluded.cost_usd"
 )
+
+_SETTLE = "DELETE FROM owed WHERE owner = ? AND key IN ({})"
+
+_PARAMETERS = 900
+"""Of one statement: SQLite's oldest limit is 999."""
+
+T = TypeVar("T")
+
+_Owed = tuple[bytes, str, int, float]
+"""Key, owner, tokens and dollars."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What a thread wants written."""
+
+    work: Callable[[sqlite3.Connection], object]
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +123,15 @@ class Cache:
         self._limit_bytes = limit_bytes
         self._say = say
         self._guard = threading.Lock()
+        self._wanted: deque[_Wanted] = deque()
+        self._reading = threading.Lock()
         # What earlier processes wrote is looked at first.
         self._written_bytes = limit_bytes
         self._broken = False
         self._connection = _opened(path)
         try:
+            # Of its own: looking up does not wait until others have written.
+            self._reader = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._owner = Owner(path)
         except BaseException:
             self._connection.close()
@@ -113,54 +140,48 @@ class Cache:
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Kept]:
         """Those of the keys that are kept; what another living process paid is for that one to tell."""
         found: dict[bytes, Kept] = {}
-        self._do(lambda: self._look(keys, found))
+        orphans: list[_Owed] = []
+        with self._reading, self._unbroken():
+            self._look(keys, found, orphans)
+        if orphans:
+            self._write(lambda run: self._adopt(run, orphans, found))
         return found
 
     def keep(self, kept: Mapping[bytes, Kept]) -> None:
         """Keeps vectors; when this returns they outlive the process."""
 
-        def write() -> None:
-            with self._transaction() as run:
-                run.executemany(
-                    "INSERT INTO vector (key, vector) VALUES (?, ?)"
-                    " ON CONFLICT (key) DO UPDATE SET vector = excluded.vector",
-                    [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()],
-                )
-                # What cost nothing is owed to nobody, and may go.
-                run.executemany(
-                    _OWE,
-                    [(key, self._owner.name, each.tokens, each.cost_usd) for key, each in kept.items() if each.owed],
-                )
-                self._written_bytes += sum(each.vector.nbytes for each in kept.values())
-                if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):
-                    self._written_bytes = 0
-                    self._make_room(run)
+        vectors = [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()]
+        # What cost nothing is owed to nobody, and may go.
+        owed = [(key, self._owner.name, each.tokens, each.cost_usd) for key, each in kept.items() if each.owed]
 
-        self._do(write)
+        def insert(run: sqlite3.Connection) -> None:
+            _insert(run, _KEEP, vectors)
+            _insert(run, _OWE, owed)
+            self._written_bytes += sum(len(vector) for _, vector in vectors)
+            if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):
+                self._written_bytes = 0
+                self._make_room(run)
+
+        self._write(insert)
 
     def settle(self, keys: Iterable[bytes]) -> None:
         """Notes that the price of vectors is in a ledger."""
 
-        def delete() -> None:
-            with self._transaction() as run:
-                run.executemany(
-                    "DELETE FROM owed WHERE key = ? AND owner = ?", [(key, self._owner.name) for key in keys]
-                )
-
-        self._do(delete)
+        mine = list(keys)
+        self._write(lambda run: _settle(run, self._owner.name, mine))
 
     def close(self) -> None:
         """Closes the file; safe to call again."""
-        with self._guard:
+        with self._guard, self._reading:
             self._broken = True
+            self._reader.close()
             self._connection.close()
             self._owner.close()
 
-    def _look(self, keys: Sequence[bytes], found: dict[bytes, Kept]) -> None:
-        orphans: list[tuple[bytes, str, int, float]] = []
+    def _look(self, keys: Sequence[bytes], found: dict[bytes, Kept], orphans: list[_Owed]) -> None:
         alive: dict[str, bool] = {}
         for part in _parts(keys):
-            for key, vector, *owed in self._connection.execute(_finding(len(part)), part):
+            for key, vector, *owed in self._reader.execute(_finding(len(part)), part).fetchall():
                 owner, tokens, cost_usd = owed
                 found.setdefault(key, Kept(np.frombuffer(vector, dtype="<f4")))
                 if owner == self._owner.name:
@@ -170,13 +191,13 @@ class Cache:
                         alive[owner] = self._owner.alive(owner)
                     if not alive[owner]:
                         orphans.append((key, owner, tokens, cost_usd))
-        if orphans:
-            with self._transaction() as run:
-                for key, owner, tokens, cost_usd in orphans:
-                    # Of two processes that find it one is quicker.
-                    if run.execute("DELETE FROM owed WHERE key = ? AND owner = ?", (key, owner)).rowcount:
-                        run.execute(_OWE, (key, self._owner.name, tokens, cost_usd))
-                        found[key] = found[key].and_owed(tokens, cost_usd)
+
+    def _adopt(self, run: sqlite3.Connection, orphans: Sequence[_Owed], found: dict[bytes, Kept]) -> None:
+        for key, owner, tokens, cost_usd in orphans:
+            # Of two processes that find it one is quicker.
+            if _settle(run, owner, [key]):
+                _insert(run, _OWE, [(key, self._owner.name, tokens, cost_usd)])
+                found[key] = found[key].and_owed(tokens, cost_usd)
 
     def _make_room(self, run: sqlite3.Connection) -> None:
         pages, free, size = (
@@ -194,6 +215,20 @@ class Cache:
             (surplus,),
         )
 
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Carried out when this returns: in one transaction with what other threads wanted while they waited."""
+        mine = _Wanted(work)
+        self._wanted.append(mine)
+        with self._guard, self._unbroken():
+            if mine.done or self._broken:
+                return
+            wanted = [self._wanted.popleft() for _ in range(len(self._wanted))]
+            with self._transaction() as run:
+                for each in wanted:
+                    each.work(run)
+            for each in wanted:
+                each.done = True
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -206,13 +241,12 @@ class Cache:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _do(self, work: Callable[[], None]) -> None:
-        with self._guard:
-            if self._broken:
-                return
-            try:
-                work()
-            except sqlite3.Error as error:
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if not self._broken:
                 self._broken = True
                 self._say(f"Vectors are no longer kept on this machine: {error}.")
 
@@ -259,7 +293,20 @@ def _prepared(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _parts(keys: Sequence[bytes], most: int = 500) -> Iterator[list[bytes]]:
-    """SQLite's oldest limit for parameters is 999."""
-    for start in range(0, len(keys), most):
-        yield list(keys[start : start + most])
+def _insert(run: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    for part in _parts(rows, _PARAMETERS // len(rows[0])) if rows else ():
+        values = ",".join(["(" + ",".join("?" * len(part[0])) + ")"] * len(part))
+        run.execute(sql.format(values), [value for row in part for value in row])
+
+
+def _settle(run: sqlite3.Connection, owner: str, keys: Sequence[bytes]) -> int:
+    """How many of the keys the owner owed."""
+    settled = 0
+    for part in _parts(keys):
+        settled += run.execute(_SETTLE.format(",".join("?" * len(part))), [owner, *part]).rowcount
+    return settled
+
+
+def _parts(rows: Sequence[T], most: int = _PARAMETERS) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]

@@ -20,6 +20,9 @@ from limosa.ports.embedder import Embedder
 
 __all__ = ["Remembered"]
 
+Coming = Future[dict[bytes, Vectors]]
+"""What another thread is asking for: vectors of shape (d,) by key."""
+
 
 @dataclass(eq=False)
 class _Bill:
@@ -63,8 +66,7 @@ class Remembered(Around):
         self._cache = cache
         self._recovered = recovered
         self._guard = threading.Lock()
-        self._under_way: dict[bytes, Future[dict[bytes, Vectors]]] = {}
-        # Looking up and telling are one thing, and so are settling and forgetting what was told.
+        self._under_way: dict[bytes, Coming] = {}
         self._books = threading.Lock()
         self._told: WeakValueDictionary[bytes, _Bill] = WeakValueDictionary()
         self._paid: set[bytes] = set()
@@ -119,7 +121,7 @@ class Remembered(Around):
                 key: text for key, text in missing.items() if key not in answer.found and key not in answer.refused
             }
 
-    def _divide(self, missing: Mapping[bytes, str]) -> tuple[dict[bytes, str], dict[bytes, Future[dict[bytes, Vectors]]]]:
+    def _divide(self, missing: Mapping[bytes, str]) -> tuple[dict[bytes, str], dict[bytes, Coming]]:
         """Which of them this thread asks for, and which another one is asking for already."""
         with self._guard:
             theirs = {key: self._under_way[key] for key in missing if key in self._under_way}
@@ -144,8 +146,11 @@ class Remembered(Around):
         if self._cache is None:
             return {}
         with self._books:
-            found = self._cache.find(keys)
-            untold = {key: kept for key, kept in found.items() if kept.owed and key not in self._told}
+            # Before looking: what is found and is settled meanwhile was told. Of these keys nobody else tells now.
+            told = {key for key in keys if key in self._told}
+        found = self._cache.find(keys)
+        with self._books:
+            untold = {key: kept for key, kept in found.items() if kept.owed and key not in told}
             self._tell(bill, untold)
             earlier_usd = sum(kept.cost_usd for key, kept in untold.items() if key not in self._paid)
             self._paid |= untold.keys()
@@ -181,11 +186,12 @@ class Remembered(Around):
         each, rest = divmod(came.tokens or 0, len(vectors))
         usd = came.cost_usd / len(vectors)
         kept = {key: Kept(vector, each + (n < rest), usd) for n, (key, vector) in enumerate(vectors.items())}
+        good = {key: one for key, one in kept.items() if key not in spoiled}
         with self._books:
             self._tell(bill, kept)
-            good = {key: one for key, one in kept.items() if key not in spoiled}
             self._paid |= good.keys()
-            cache.keep(good)
+        # Whoever finds it there finds that it is told.
+        cache.keep(good)
 
     def _tell(self, bill: _Bill, kept: Mapping[bytes, Kept]) -> None:
         bill.keys.update(kept)
@@ -200,13 +206,13 @@ class Remembered(Around):
                 del self._told[key]
 
     def _settle(self, bill: _Bill) -> None:
+        if self._cache is not None and bill.keys:
+            self._cache.settle(bill.keys)
         with self._books:
-            if self._cache is not None and bill.keys:
-                self._cache.settle(bill.keys)
             self._paid -= bill.keys
         self._drop(bill)
 
 
-def _waited_for(theirs: Mapping[bytes, Future[dict[bytes, Vectors]]]) -> dict[bytes, Vectors]:
+def _waited_for(theirs: Mapping[bytes, Coming]) -> dict[bytes, Vectors]:
     """What other threads were answered; a text that they were refused is missing."""
     return {key: answered[key] for key, future in theirs.items() if key in (answered := future.result())}
