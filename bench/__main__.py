@@ -10,6 +10,7 @@ BENCHES = (
     ("bench.backfill",),
     ("bench.backfill", "--hnsw", "--rows", "5000"),
     ("bench.provider",),
+    ("bench.distance",),
     ("bench.memory",),
     ("bench.start",),
     ("bench.pace",),
