@@ -14,6 +14,9 @@ COMMIT_S = 0.025
 LEAST_ROWS = 4
 """Below this the commits themselves would be most of the work."""
 
+_LEAST_S = 0.001
+"""Differences of times may come out below zero; no transaction takes less."""
+
 
 @dataclass(slots=True)
 class Stride:
@@ -37,10 +40,13 @@ class Stride:
         """Notes one transaction; grows at most twofold at a time, shrinks at most to a quarter.
 
         One transaction that the machine held up says little; costs that are there to stay show in the next ones.
+
+        Args:
+            seconds: without the way to the server and back, which fewer rows make no shorter.
         """
-        if rows == 0 or seconds <= 0 or not self.timed:
+        if rows == 0 or not self.timed:
             return
-        fitting = rows * COMMIT_S / seconds
+        fitting = rows * COMMIT_S / max(seconds, _LEAST_S)
         with self._guard:
             if fitting < self.rows:
                 self.rows = max(LEAST_ROWS, int(fitting), self.rows // 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from limosa.control.schema import as_json, as_key, run
+from limosa.control.schema import as_json, as_key, run, send
 from limosa.errors import Fenced
 from limosa.model.batch import Key
 from limosa.model.chunk import Claim, Outcomes
@@ -94,16 +94,18 @@ class ChunkLedger:
         """First statement of a write transaction; renews the lease.
 
         Raises:
-            Fenced: the chunk is no longer this claim's.
+            Fenced: the chunk is no longer this claim's; from here or from a later statement, at the latest instead
+                of the commit.
         """
         params = {**self._ids, "chunk": claim.id, "fence": claim.fence}
-        if not self._run(tx, "fence", params):
-            raise Fenced(f"Chunk {claim.id} was taken over by another worker.", do="Nothing of this batch was written.")
+        lost = Fenced(f"Chunk {claim.id} was taken over by another worker.", do="Nothing of this batch was written.")
+        send(tx, "chunks", "fence", params, otherwise=lost)
 
     def settle(self, claim: Claim, outcomes: Outcomes, tx: Tx) -> None:
         """Writes down what became of a batch, in the transaction that wrote it."""
-        self._run(
+        send(
             tx,
+            "chunks",
             "settle",
             {
                 "chunk": claim.id,
@@ -120,31 +122,31 @@ class ChunkLedger:
         for kind, rows in (("skipped", outcomes.skipped), ("dead", outcomes.dead)):
             if rows:
                 listed = as_json([{"key": key, "reason": reason} for key, reason in rows])
-                self._run(tx, "except", {**self._ids, "kind": kind, "rows": listed})
+                send(tx, "chunks", "except", {**self._ids, "kind": kind, "rows": listed})
         if claim.follows:
             self._clear(outcomes, tx)
         if outcomes.marked:
             listed = as_json([{"key": key, "mark": mark} for key, mark in outcomes.marked])
-            self._run(tx, "mark", {**self._ids, "rows": listed})
+            send(tx, "chunks", "mark", {**self._ids, "rows": listed})
 
     def _clear(self, outcomes: Outcomes, tx: Tx) -> None:
         """A first pass meets every key once: only the follower can find an older exception or mark."""
         cleared = [*outcomes.done, *outcomes.gone]
         if cleared:
-            self._run(tx, "forgive", {**self._ids, "keys": as_json(cleared)})
+            send(tx, "chunks", "forgive", {**self._ids, "keys": as_json(cleared)})
         met = [*cleared, *(key for key, _ in (*outcomes.skipped, *outcomes.dead))]
         if met:
-            self._run(tx, "unmark", {**self._ids, "keys": as_json(met)})
+            send(tx, "chunks", "unmark", {**self._ids, "keys": as_json(met)})
 
     def touch(self, keys: Sequence[Key], tx: Tx) -> None:
         """Lists keys that a rollback has to put right."""
         if keys:
-            self._run(tx, "touch", {**self._ids, "keys": as_json(keys)})
+            send(tx, "chunks", "touch", {**self._ids, "keys": as_json(keys)})
 
     def untouch(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes keys off that list."""
         if keys:
-            self._run(tx, "untouch", {**self._ids, "keys": as_json(keys)})
+            send(tx, "chunks", "untouch", {**self._ids, "keys": as_json(keys)})
 
     def touched(self, limit: int, tx: Tx) -> list[Key]:
         """Some keys that a rollback has to put right."""

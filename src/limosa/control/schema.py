@@ -10,11 +10,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from limosa.errors import LimosaError
 from limosa.model.batch import Key
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Begin, Dialect, Tx
 
-__all__ = ["SWEPT", "as_json", "as_key", "at", "prepare", "run", "schema", "statements", "tables"]
+__all__ = ["SWEPT", "as_json", "as_key", "at", "prepare", "run", "schema", "send", "statements", "tables"]
 
 SWEPT = ("jobs", "chunks", "exceptions", "marks", "changes", "touched", "wishes", "operations")
 """What is only needed while a migration lives; for each there is a statement ``sweep_<name>``."""
@@ -55,6 +56,11 @@ def statements(dialect: Dialect, stem: str) -> Mapping[str, str]:
 def run(tx: Tx, stem: str, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows that a statement of the ledger answers."""
     return tx.execute(statements(tx.dialect, stem)[name], params)
+
+
+def send(tx: Tx, stem: str, name: str, params: Mapping[str, Any], *, otherwise: LimosaError | None = None) -> None:
+    """Sends a statement of the ledger whose answer nobody waits for; see ``Tx.send``."""
+    tx.send(statements(tx.dialect, stem)[name], params, otherwise=otherwise)
 
 
 def as_key(value: list[str] | str | None) -> Key | None:

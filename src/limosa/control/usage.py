@@ -34,7 +34,7 @@ class UsageRows:
         values = ", ".join(f"%(v{i})s" for i in range(len(self.table.columns)))
         into = f"{prefix}INSERT INTO {self.table.sql} ({columns})".replace("%", "%%")
         given = {f"v{i}": known[what] for i, (_, what) in enumerate(self.table.columns)}
-        tx.execute(f"{into} VALUES ({values})", given)
+        tx.send(f"{into} VALUES ({values})", given)
 
 
 def usage_rows(migration: Migration) -> UsageRows | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
+from limosa.errors import LimosaError
+
 __all__ = ["Begin", "Dialect", "Tx"]
 
 Dialect = Literal["postgres", "sqlite"]
@@ -27,6 +29,18 @@ class Tx(Protocol):
 
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows that a statement answers; empty for one that answers none. Parameters are ``%(name)s``."""
+        ...
+
+    def send(self, sql: str, params: Mapping[str, Any] | None = None, *, otherwise: LimosaError | None = None) -> None:
+        """A statement whose answer nobody waits for: it goes to the server along with the next, or with the commit.
+
+        Args:
+            otherwise: raised where it answers no row.
+
+        Raises:
+            LimosaError: ``otherwise``, or what became of the statement: here, from the next statement that is waited
+                for, or instead of the commit; nothing of the transaction stays then.
+        """
         ...
 
 

@@ -163,7 +163,7 @@ class TriggerCapture:
 
     def take(self, limit: int) -> list[Change]:
         """The oldest changes, in order; they stay until settled."""
-        with self.database.begin() as tx:
+        with self.database.each() as tx:
             found = tx.execute(
                 "SELECT id, key FROM limosa.change WHERE migration = %(id)s ORDER BY id LIMIT %(limit)s",
                 {"id": self.scope.id, "limit": limit},
@@ -173,7 +173,7 @@ class TriggerCapture:
     def note(self, keys: Sequence[Key], tx: Tx) -> None:
         """Queues keys that must be read again."""
         for key in keys:
-            tx.execute(
+            tx.send(
                 "INSERT INTO limosa.change (migration, key) VALUES (%(id)s, %(key)s::text[])",
                 {"id": self.scope.id, "key": list(key)},
             )
@@ -181,7 +181,7 @@ class TriggerCapture:
     def settle(self, ids: Sequence[int], tx: Tx) -> None:
         """Removes exactly these changes: a watermark would skip what commits late."""
         if ids:
-            tx.execute("DELETE FROM limosa.change WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+            tx.send("DELETE FROM limosa.change WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
 
     def outstanding(self, tx: Tx) -> int:
         """How many changes wait, as this transaction sees it."""

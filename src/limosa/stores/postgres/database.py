@@ -81,11 +81,19 @@ def translated(error: psycopg.Error) -> LimosaError:
 
 
 class PostgresTx:
-    """One open transaction on one connection."""
+    """One open transaction on one connection.
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], home: str) -> None:
+    Args:
+        pipeline: of the connection; None where every statement is waited for.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[tuple[Any, ...]], home: str, pipeline: psycopg.Pipeline | None = None
+    ) -> None:
         self.connection = connection
         self._home = home
+        self._pipeline = pipeline
+        self._conditions: list[tuple[psycopg.Cursor[tuple[Any, ...]], LimosaError]] = []
 
     @property
     def home(self) -> str:
@@ -97,9 +105,39 @@ class PostgresTx:
         """The SQL that the database speaks."""
         return "postgres"
 
+    @property
+    def conditional(self) -> bool:
+        """Whether a condition was sent that has not been answered."""
+        return bool(self._conditions)
+
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows that a statement answers; parameters are ``%(name)s``."""
+        return self._rows(self.connection.execute(sql, params))
+
+    def send(self, sql: str, params: Mapping[str, Any] | None = None, *, otherwise: LimosaError | None = None) -> None:
+        """A statement whose answer nobody waits for; ``otherwise`` is raised where it answers no row."""
         cursor = self.connection.execute(sql, params)
+        if otherwise is not None:
+            self._conditions.append((cursor, otherwise))
+        if self._pipeline is None:
+            self.arrive()
+
+    def arrive(self) -> None:
+        """Waits until everything that was sent has been answered.
+
+        Raises:
+            LimosaError: a condition that was sent does not hold.
+            psycopg.Error: a statement failed.
+        """
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        conditions, self._conditions = self._conditions, []
+        for cursor, otherwise in conditions:
+            if not cursor.fetchall():
+                raise otherwise
+
+    def _rows(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        self.arrive()
         return cursor.fetchall() if cursor.description else []
 
     def raw(
@@ -112,7 +150,12 @@ class PostgresTx:
         """
         with psycopg.RawCursor(self.connection) as cursor:
             cursor.execute(sql, params or None, binary=binary, prepare=prepare)
-            return cursor.fetchall() if cursor.description else []
+            return self._rows(cursor)
+
+    def send_raw(self, *statements: str) -> None:
+        """Statements without parameters whose answers nobody waits for."""
+        for sql in statements:
+            psycopg.RawCursor(self.connection).execute(sql)
 
 
 class Database:
@@ -128,8 +171,8 @@ class Database:
         info = psycopg.conninfo.conninfo_to_dict(url)
         self.title = f"{info.get('host') or 'local socket'}/{info.get('dbname') or 'postgres'}"
 
-    def connect(self, *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
-        """A new session with limosa's settings; the caller closes it.
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A new session with limosa's settings; a transaction is begun by who wants one, and the caller closes it.
 
         Raises:
             Refused: the server does not let limosa in.
@@ -141,7 +184,6 @@ class Database:
         except psycopg.Error as error:
             raise _at_the_door(error) from error
         connection.adapters.register_dumper(Binary, _BinaryDumper)
-        connection.autocommit = autocommit
         return connection
 
     @contextmanager
@@ -177,6 +219,28 @@ class Database:
             if snapshot:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield tx
+
+    @contextmanager
+    def each(self) -> Iterator[PostgresTx]:
+        """Statements that are each a transaction of their own: one way to the server and back, where one is enough."""
+        with self.session() as connection:
+            yield PostgresTx(connection, self.title)
+
+    @contextmanager
+    def pipelined(self, *, snapshot: bool = False) -> Iterator[PostgresTx]:
+        """A transaction whose statements go to the server along with the first that is waited for, or the commit."""
+        if snapshot or not psycopg.Pipeline.is_supported():
+            with self.begin(snapshot=snapshot) as tx:
+                yield tx
+            return
+        with self.session() as connection, connection.pipeline() as pipeline:
+            connection.execute("BEGIN")
+            tx = PostgresTx(connection, self.title, pipeline)
+            yield tx
+            if tx.conditional:
+                tx.arrive()
+            # Leaving the pipeline waits for it; connection.commit() would be waited for too.
+            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Closes the idle sessions; safe to call again."""

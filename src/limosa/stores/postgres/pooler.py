@@ -32,9 +32,9 @@ def pooler_checks(database: Database) -> list[Check]:
 
 
 def _evidence(database: Database) -> str:
-    first = database.connect(autocommit=True)
+    first = database.connect()
     try:
-        second = database.connect(autocommit=True)
+        second = database.connect()
         try:
             settings = [session.execute("SHOW row_security").fetchall()[0][0] for session in (first, second)]
             if settings != ["off", "off"]:

@@ -120,7 +120,7 @@ class Runner:
             connection.close()
 
     def _outside(self, operation: Operation, statements: tuple[str, ...], *, undo: bool) -> None:
-        connection = self.database.connect(autocommit=True)
+        connection = self.database.connect()
         try:
             tx = PostgresTx(connection, self.database.title)
             if not undo:
@@ -162,7 +162,7 @@ class Runner:
         The lock is asked for again and again: a session that waits for it inside a statement would hold a
         snapshot, and a concurrent index build waits for every snapshot.
         """
-        connection = self.database.connect(autocommit=True)
+        connection = self.database.connect()
         name = {"name": f"limosa.{what}.{self.scope.id}"}
         try:
             tx = PostgresTx(connection, self.database.title)

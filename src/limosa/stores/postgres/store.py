@@ -103,7 +103,7 @@ class PostgresStore:
             along = Along(scope.old(epoch), half=types[scope.old(epoch)][1] == "halfvec")
         source = RowSource(self.database, scope, column, along)
         target = RowTarget(
-            begin=self.begin,
+            begin=self.database.pipelined,
             scope=scope,
             column=column,
             source=source,
@@ -114,7 +114,7 @@ class PostgresStore:
 
     def _types(self, columns: Sequence[str]) -> dict[str, tuple[int, str]]:
         """Oid and name of the element type of those of the columns that are there."""
-        with self.database.begin() as tx:
+        with self.database.each() as tx:
             found = tx.execute(
                 "SELECT a.attname, t.oid, t.typname FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
                 " WHERE a.attrelid = %(oid)s AND a.attname = ANY(%(names)s) AND NOT a.attisdropped",
@@ -134,7 +134,7 @@ class PostgresStore:
         """Registers this process as a worker by an advisory lock, which ends when the process does."""
         with self._guard:
             if self._life is None or self._life.closed:
-                self._life = self.database.connect(autocommit=True)
+                self._life = self.database.connect()
                 self._number = secrets.randbits(62)
                 self._life.execute("SELECT pg_advisory_lock(%s::bigint)", (self._number,))
             return self._number

@@ -25,17 +25,18 @@ ROW_ERRORS = (pg.DataError, pg.IntegrityError, pg.ProgramLimitExceeded, pg.Raise
 """What one row's data can cause; anything else is about the statement or the moment."""
 
 
-_QUIET = "SET LOCAL session_replication_role = replica;"
+_QUIET = "SET LOCAL session_replication_role = replica"
 
 # The planner cannot know how few rows are sent; every other plan than by tuple id reads the table. What follows in
 # the transaction goes by keys. A server that crashes may lose the last half second of such transactions, each
 # whole, with its outcome and cursor: nobody has to wait for its disk.
 _PLANNED = (
-    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;"
-    "SET LOCAL synchronous_commit = off;"
+    "SET LOCAL enable_hashjoin = off",
+    "SET LOCAL enable_mergejoin = off",
+    "SET LOCAL enable_seqscan = off",
+    "SET LOCAL synchronous_commit = off",
 )
 
-# The first one is left to the commit to release: that saves a way to the server and back.
 _SAVE = "SAVEPOINT limosa_rows"
 _BACK = "ROLLBACK TO SAVEPOINT limosa_rows"
 _DONE = "RELEASE SAVEPOINT limosa_rows"
@@ -68,7 +69,9 @@ class RowTarget:
             vectors: n of length d, float32, finite, not zero.
         """
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
-        tx.raw((_QUIET if self.replicate else "") + _PLANNED + _SAVE)
+        if self.replicate:
+            tx.send_raw(_QUIET)
+        tx.send_raw(*_PLANNED, _SAVE)
         return self._write(list(range(len(rows))), rows, np.asarray(vectors), tx)
 
     def withdraw(self, part: Part, tx: Tx) -> int:
@@ -85,7 +88,7 @@ class RowTarget:
         if not keys:
             return
         if self.replicate:
-            tx.raw("SET LOCAL session_replication_role = replica")
+            tx.send_raw(_QUIET)
         scope = self.scope
         arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
         names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
@@ -101,16 +104,16 @@ class RowTarget:
         try:
             return self._write_all(places, rows, vectors, tx)
         except ROW_ERRORS as error:
-            tx.raw(_BACK)
+            tx.send_raw(_BACK)
             if len(places) == 1:
                 reason = (error.diag.message_primary or str(error)).splitlines()[0]
                 return Written((), rejected=((places[0], f"Postgres rejected the row: {reason}"),))
             half = len(places) // 2
             parts = []
             for part in (places[:half], places[half:]):
-                tx.raw(_SAVE)
+                tx.send_raw(_SAVE)
                 parts.append(self._write(part, rows, vectors, tx))
-                tx.raw(_DONE)
+                tx.send_raw(_DONE)
             return Written(
                 [*parts[0].landed, *parts[1].landed],
                 moved=[*parts[0].moved, *parts[1].moved],

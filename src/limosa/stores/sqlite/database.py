@@ -73,6 +73,11 @@ class SqliteTx:
 
         return self.connection.execute(_PARAMETER.sub(place, sql), values)
 
+    def send(self, sql: str, params: Mapping[str, Any] | None = None, *, otherwise: LimosaError | None = None) -> None:
+        """Carries it out at once."""
+        if not self.execute(sql, params) and otherwise is not None:
+            raise otherwise
+
     def raw(self, sql: str, *params: Value) -> list[tuple[Any, ...]]:
         """Like ``execute`` with ``?``: for statements into which names were composed."""
         return self.connection.execute(sql, params)
