@@ -84,15 +84,15 @@ def test_all_threads_get_their_turn_and_never_more_than_wanted_are_in_flight(poo
 
 def test_stop_wakes_everybody_who_waits(pool: ThreadPoolExecutor) -> None:
     gate, stop, other = Gate("host", most=8), threading.Event(), threading.Event()
-    gate.hold("a person said so")
-    stopped = [pool.submit(once, gate, answered, turn(stop)) for _ in range(40)]
-    spared = pool.submit(once, gate, answered, turn(other))
-    stop.set()
-    for future in stopped:
-        with pytest.raises(Transient, match="Stopped while a request waited for host"):
-            future.result(LONG_S)
-    assert not spared.done()
-    gate.hold("")
+    gate.limit(requests_in_flight=1)
+    with gate.enter(turn()):
+        stopped = [pool.submit(once, gate, answered, turn(stop)) for _ in range(40)]
+        spared = pool.submit(once, gate, answered, turn(other))
+        stop.set()
+        for future in stopped:
+            with pytest.raises(Transient, match="Stopped while a request waited for host"):
+                future.result(LONG_S)
+        assert not spared.done()
     spared.result(LONG_S)
 
 
@@ -103,17 +103,6 @@ def test_who_is_told_to_stop_after_a_failure_raises_that_failure() -> None:
     wanted.error = Unanswered("the last failure")
     with pytest.raises(Unanswered, match="the last failure"):
         once(Gate("host", most=8), answered, wanted)
-
-
-def test_a_held_gate_says_why_and_opens_again(pool: ThreadPoolExecutor) -> None:
-    gate = Gate("host", most=8)
-    gate.hold("the database is busy")
-    future = pool.submit(once, gate, answered)
-    assert gate.waiting == gate.read().waiting == "the database is busy"
-    assert not future.done()
-    gate.hold("")
-    future.result(LONG_S)
-    assert gate.waiting == ""
 
 
 def test_a_pause_that_the_provider_asks_for_is_said(pool: ThreadPoolExecutor) -> None:
@@ -172,43 +161,52 @@ def test_an_answer_between_losses_keeps_the_gate_open() -> None:
     assert not gate.closed
 
 
-def test_patience_ends_while_nothing_comes_through_and_not_while_a_person_holds_the_gate() -> None:
+def test_patience_ends_while_nothing_comes_through() -> None:
     gate = Gate("host", most=8)
     once(gate, answered)
     once(gate, failed(limited=True, retry_after_s=3000))
     with pytest.raises(Unanswered, match="host asks to wait") as caught:
         once(gate, answered, turn(patience_s=0.2))
     assert caught.value.limited
-    gate.hold("a person said so")
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as one:
-        future = one.submit(once, gate, answered, turn(stop, patience_s=0.0))
-        # Longer than the first in the line looks away.
-        assert not threading.Event().wait(0.3)
-        assert not future.done()
-        stop.set()
-        with pytest.raises(Transient):
-            future.result(LONG_S)
 
 
-def test_single_tries_go_to_those_that_failed_least(pool: ThreadPoolExecutor) -> None:
-    gate, order = Gate("host", most=8), []
-    an_outage(gate)
-    gate.hold("until both wait")
+def in_line(gate: Gate, pool: ThreadPoolExecutor, turns: dict[str, Turn]) -> tuple[list[Future[None]], list[str]]:
+    """Threads that wait in this order, and the order in which they are let in."""
+    order: list[str] = []
 
-    def one(name: str, failures: int) -> None:
-        with gate.enter(turn(failures=failures)) as leave:
+    def one(name: str, wanted: Turn) -> None:
+        with gate.enter(wanted) as leave:
             order.append(name)
             leave.answered(ANSWER)
 
-    poison = pool.submit(one, "failed before", 3)
-    waiting_for(lambda: len(gate._held.line) == 1)
-    fresh = pool.submit(one, "fresh", 0)
-    waiting_for(lambda: len(gate._held.line) == 2)
-    gate.hold("")
-    poison.result(LONG_S)
-    fresh.result(LONG_S)
+    futures = []
+    for count, (name, wanted) in enumerate(turns.items(), 1):
+        futures.append(pool.submit(one, name, wanted))
+        waiting_for(lambda count=count: len(gate._line) == count)  # type: ignore[misc]
+    return futures, order
+
+
+def test_single_tries_go_to_those_that_failed_least(pool: ThreadPoolExecutor) -> None:
+    gate = Gate("host", most=8)
+    an_outage(gate)
+    with gate.enter(turn()) as leave:
+        futures, order = in_line(gate, pool, {"failed before": turn(failures=3), "fresh": turn()})
+        failed()(leave)
+    for future in futures:
+        future.result(LONG_S)
     assert order == ["fresh", "failed before"]
+
+
+def test_who_is_waited_for_by_a_person_goes_first(pool: ThreadPoolExecutor) -> None:
+    gate, urgent = Gate("host", most=8), turn()
+    urgent.urgent = True
+    gate.limit(requests_in_flight=1)
+    with gate.enter(turn()) as leave:
+        futures, order = in_line(gate, pool, {"work": turn(), "more work": turn(), "a search": urgent})
+        answered(leave)
+    for future in futures:
+        future.result(LONG_S)
+    assert order == ["a search", "work", "more work"]
 
 
 def test_an_error_of_ours_inside_the_block_gives_the_place_back() -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from limosa.errors import Transient, Unanswered
 from limosa.lane.pace import Pace, Sent
@@ -125,14 +125,6 @@ class _Waiter:
     awake: threading.Condition
 
 
-@dataclass(slots=True)
-class _Held:
-    reason: str = ""
-    until_s: float = -math.inf
-    counted: int = 0
-    line: list[_Waiter] = field(default_factory=list)
-
-
 class Gate:
     """Lets requests through at the pace of one provider account; shared by all who send there.
 
@@ -149,7 +141,8 @@ class Gate:
         self.destination = destination
         self._pace = Pace(most, chance=chance)
         self._lock = threading.Lock()
-        self._held = _Held()
+        self._line: list[_Waiter] = []
+        self._counted = 0
         self._clock = time.monotonic
         self._error: Unanswered | None = None
 
@@ -170,14 +163,6 @@ class Gate:
                 leave.tell(self._clock())
                 self._error = leave.error or self._error
                 self._wake_first()
-
-    def hold(self, reason: str) -> None:
-        """Closes the gate for everybody with a reason for a person; an empty one opens it. Requests in flight go on."""
-        with self._lock:
-            if self._held.reason and not reason:
-                self._held.until_s = self._clock()
-            self._held.reason = reason
-            self._wake_first()
 
     def limit(
         self,
@@ -223,16 +208,16 @@ class Gate:
             )
 
     def _wait(self, turn: Turn) -> Sent:
-        self._held.counted += 1
-        mine = _Waiter(turn, self._held.counted, threading.Condition(self._lock))
+        self._counted += 1
+        mine = _Waiter(turn, self._counted, threading.Condition(self._lock))
         turn.since_s = min(turn.since_s, self._clock())
-        self._held.line.append(mine)
+        self._line.append(mine)
         try:
             while True:
                 now_s = self._clock()
                 self._give_up(mine, now_s)
                 first = self._first()
-                wait_s = math.inf if self._held.reason else self._pace.wait_s(now_s)
+                wait_s = self._pace.wait_s(now_s)
                 if first is mine and wait_s <= 0:
                     return self._pace.start(turn.tokens, now_s)
                 # All but the first are woken: by the one before them, or because they were told to stop.
@@ -240,28 +225,28 @@ class Gate:
                 if first is mine:
                     self._wake_the_stopped(mine)
         finally:
-            self._held.line.remove(mine)
+            self._line.remove(mine)
             self._wake_first()
 
     def _first(self) -> _Waiter:
         if self._pace.closed:
-            return min(self._held.line, key=lambda each: (each.turn.failures, not each.turn.urgent, each.number))
-        return min(self._held.line, key=lambda each: (not each.turn.urgent, each.number))
+            return min(self._line, key=lambda each: (each.turn.failures, not each.turn.urgent, each.number))
+        return min(self._line, key=lambda each: (not each.turn.urgent, each.number))
 
     def _wake_first(self) -> None:
-        if self._held.line:
+        if self._line:
             self._first().awake.notify()
 
     def _wake_the_stopped(self, mine: _Waiter) -> None:
         now_s = self._clock()
-        for each in self._held.line:
+        for each in self._line:
             if each is not mine and (each.turn.stop.is_set() or self._tired(each, now_s)):
                 each.awake.notify()
 
     def _tired(self, waiter: _Waiter, now_s: float) -> bool:
-        if not self._pace.closed or self._held.reason:
+        if not self._pace.closed:
             return False
-        since_s = max(waiter.turn.since_s, self._pace.answered_s, self._held.until_s)
+        since_s = max(waiter.turn.since_s, self._pace.answered_s)
         return now_s - since_s >= waiter.turn.patience_s
 
     def _give_up(self, mine: _Waiter, now_s: float) -> None:
@@ -277,8 +262,6 @@ class Gate:
             )
 
     def _why(self, now_s: float) -> str:
-        if self._held.reason:
-            return self._held.reason
         if not self._pace.closed:
             return ""
         wait_s = self._pace.next_try_s(now_s)

@@ -80,9 +80,9 @@ class Lane:
         return Prefetch(batches, fitted, cache, self.purse)
 
     def asking(self, embedder: Embedder) -> Fitted:
-        """The embedder as a plan uses it: it is asked every time, whatever is kept and whatever the budget."""
+        """The embedder for which a person waits: it is asked every time, whatever is kept and whatever the budget."""
         counter = Counter(embedder)
-        paced = self._paced(embedder, PATIENCE_S)
+        paced = self._paced(embedder, PATIENCE_S, urgent=True)
         return Fitted(Paying(paced, counter, self.purse, stops=False, guesses=False), counter)
 
     def limit(self, settings: Settings) -> None:
@@ -95,7 +95,7 @@ class Lane:
         """Why no request goes out now; empty where some do."""
         return next((said for gate in self._gates.values() if (said := gate.read().waiting)), "")
 
-    def _paced(self, embedder: Embedder, patience_s: float) -> Embedder:
+    def _paced(self, embedder: Embedder, patience_s: float, *, urgent: bool = False) -> Embedder:
         if embedder.destination == HERE:
             return embedder
         gate = self._gates.get(embedder.destination)
@@ -103,7 +103,7 @@ class Lane:
             gate = Gate(embedder.destination, most=embedder.limits.concurrency)
             _limit(gate, self._limits)
             self._gates[embedder.destination] = gate
-        return Paced(embedder, gate, patience_s=patience_s, stop=self._stop)
+        return Paced(embedder, gate, patience_s=patience_s, stop=self._stop, urgent=urgent)
 
     def known(self, embedder: Embedder, texts: Sequence[str]) -> int:
         """How many of the texts have a vector that is kept on this machine."""
