@@ -1,0 +1,72 @@
+"""The database server itself crashes in the middle of a backfill, with commits that no disk has seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from limosa.stores.postgres.embedded import start
+from tests.crash.world import make_table, start_driver
+from tests.journey.world import stale_rows
+from tests.providers.openai_server import OpenAIServer
+
+ROWS = 2000
+
+SETTINGS = {"shared_buffers": "64MB", "wal_writer_delay": "10s", "checkpoint_timeout": "1h"}
+"""With fsync, and a log that is written late: what a transaction that does not wait for it has done is mostly lost."""
+
+MOST_ASIDE = 60
+"""Texts of the plans' probes and of the canary; 45 were seen."""
+
+
+def _counts(url: str) -> tuple[int, int]:
+    """Rows that the ledger calls done, and rows that hold a new vector."""
+    with psycopg.connect(url) as connection:
+        (done,) = connection.execute("SELECT coalesce(sum(done), 0) FROM limosa.chunk").fetchone() or (0,)
+        (held,) = connection.execute("SELECT count(embedding_limosa) FROM docs").fetchone() or (0,)
+    return int(done), int(held)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        try:
+            if true():
+                return
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            pass
+        threading.Event().wait(0.01)
+    pytest.fail("it did not come to that")
+
+
+def test_a_server_that_crashes_loses_vectors_and_outcomes_together(
+    server_folder: Path, tmp_path: Path, openai_server: OpenAIServer
+) -> None:
+    server = start(server_folder, settings=SETTINGS)
+    url = server.url()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    world = make_table(url, tmp_path, provider_url=openai_server.base_url, rows=ROWS)
+    process = start_driver(world, "run", url=url)
+    _until(lambda: _counts(url)[0] >= ROWS // 4)
+    server.stop("immediate")
+    process.join(120)
+    assert process.exitcode == 1
+    assert "limosa.errors.Transient: Postgres" in world.output.read_text()
+    process.close()
+
+    server.restart()
+    assert server.url() == url
+    done, held = _counts(url)
+    assert done == held < ROWS
+
+    process = start_driver(world, "run", url=url)
+    process.join(300)
+    assert process.exitcode == 0, world.output.read_text()
+    process.close()
+    assert stale_rows(url, "embedding_limosa", model="new", d=8) == []
+    # What the server had lost was kept here: nothing was paid again but what plan and verify ask for themselves.
+    assert sum(openai_server.paid.values()) - len(openai_server.paid) < MOST_ASIDE
