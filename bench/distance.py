@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -27,14 +28,14 @@ NAIVE_ROWS = 60
 @contextmanager
 def away(url: str, *, ms: float) -> Iterator[str]:
     """The address of the same database by way of a relay that holds back all that passes, half of ``ms`` each way."""
-    info = psycopg.conninfo.conninfo_to_dict(url)
+    parts = urlsplit(url)
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_relay, args=(theirs, str(info["host"]), int(str(info["port"])), ms / 2000), daemon=True
+        target=_relay, args=(theirs, str(parts.hostname), parts.port, ms / 2000), daemon=True
     )
     process.start()
     try:
-        yield psycopg.conninfo.make_conninfo(url, port=ours.recv())
+        yield parts._replace(netloc=f"{parts.username}:{parts.password}@{parts.hostname}:{ours.recv()}").geturl()
     finally:
         process.terminate()
         process.join()

@@ -3,7 +3,8 @@
 ``python -m bench.provider [--rows N] [--runs N]``: alternating, fresh copies of one table, ratios of one run:
 (a) the naive script: serial batches of 100, one UPDATE a row, vectors as text; (b) fetching alone with our
 client, no database; (c) limosa with every promise on, with and without the cache; (d) the package ``vecshift``,
-where it can be installed (``--alone`` leaves it out).
+where it can be installed (``--alone`` leaves it out); (e) fetching alone and then the server's own UPDATE from a table
+that is there already, one after the other: both at their best and each with the machine to itself.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import psycopg
 import urllib3
 
 from bench.answering import answering
+from bench.backfill import bare
 from bench.backfilling import backfill_s
-from bench.fixture import make_table, server
+from bench.fixture import make_table, server, vectors_table
 from bench.rival import rate_of, rival
 from limosa.app import App, open_app
 from limosa.embedders.find import find
@@ -104,6 +106,7 @@ def main() -> None:
     found: dict[str, list[float]] = {}
     other = nullcontext() if options.alone else rival()
     with server() as url, answering(d=D) as base_url, other as program:
+        vectors_table(url, rows=options.rows, d=D)
         for number in range(options.runs):
             make_table(url, rows=NAIVE_ROWS)
             rates = {"naive": naive(url, base_url)}
@@ -112,6 +115,8 @@ def main() -> None:
                 rates["vecshift"] = rate_of(program, base_url, d=D, batch=100)
             alone = {n: fetch(job(base_url, cache_mb=0), rows=options.rows, threads=n) for n in (2, 4, 8)}
             rates["fetch"] = max(alone.values())
+            make_table(url, rows=options.rows)
+            rates["fetch, then UPDATE"] = 1 / (1 / rates["fetch"] + 1 / bare(url, rows=options.rows))
             for name, cache_mb in (("cache", 4096), ("no cache", 0)):
                 make_table(url, rows=options.rows)
                 with tempfile.TemporaryDirectory(prefix="limosa-bench-") as folder:
@@ -120,7 +125,7 @@ def main() -> None:
             said = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
             print(f"run {number + 1}: {said} rows/s", flush=True)
             for name in ("cache", "no cache"):
-                for base in (each for each in ("naive", "vecshift", "fetch") if each in rates):
+                for base in (each for each in rates if each not in {"cache", "no cache"}):
                     found.setdefault(f"{name} / {base}", []).append(rates[name] / rates[base])
     for name, ratios in found.items():
         print(f"{name}: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
