@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from limosa.lane.pace import Pace
+from limosa.model.batch import Allowance
 from tests.law.pace_world import Bucket, Capacity, Latency, Limited, Outcome, Provider, Quota, Run, Window, run
 
 LATENCIES_S = (0.1, 0.5, 1.5)
@@ -131,29 +132,91 @@ def _changed(quota: str, headers: bool, per_minute: float) -> tuple[float, Run]:
     return per_minute, run(provider, seconds=600, chance=chance, turns=(turn,))
 
 
-class _Down:
-    """Another provider, out of order for two minutes."""
+@dataclass(slots=True)
+class _Spell:
+    """Another provider, and what it answers instead in a span of time."""
 
-    def __init__(self, inner: Provider) -> None:
-        self._inner = inner
+    inner: Provider
+    start_s: float
+    end_s: float
+    instead: Callable[[float], Outcome]
 
     def ask(self, tokens: float, now_s: float) -> Outcome:
-        return Outcome(503, 0.05) if 100 <= now_s < 220 else self._inner.ask(tokens, now_s)
+        return self.instead(now_s) if self.start_s <= now_s < self.end_s else self.inner.ask(tokens, now_s)
 
     def done(self, now_s: float) -> None:
-        self._inner.done(now_s)
+        self.inner.done(now_s)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_limit_by_tokens_is_used_by_texts_of_another_size_too(seed: int) -> None:
+    chance = random.Random(f"minutes {seed}")
+    limit = 600 * SIZES_MEAN
+    provider = Limited({"tokens": Window(limit)}, Latency(0.5, chance))
+
+    def sizes(now_s: float) -> float:
+        return (2000 if now_s < 120 else 250) * chance.lognormvariate(0, 0.5)
+
+    done = run(provider, seconds=362, tokens=sizes, chance=chance)
+    assert done.tokens(240, 360) / (2 * limit) > 0.95
+    assert done.refused_share(120) < 0.05
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_an_outage_is_waited_out_with_few_tries(seed: int) -> None:
     chance = random.Random(seed)
     quota = Limited({"requests": Bucket(6000, 6000)}, Latency(0.5, chance))
-    done = run(_Down(quota), seconds=300, pace=Pace(64, chance=chance), chance=chance)
+    down = _Spell(quota, 100, 220, lambda now_s: Outcome(503, 0.05))
+    done = run(down, seconds=300, pace=Pace(64, chance=chance), chance=chance)
     in_flight = 64
     assert done.count(503) <= in_flight + 30
     assert done.count(503, 110) <= 30
     assert done.count(200, 220, 260) > 0, "no answer within 40 s"
     assert done.count(200, 260, 300) >= 0.9 * 40 * 64
+
+
+@dataclass(slots=True)
+class _Fragile(Capacity):
+    """Works on ``at_once`` requests and loses what comes beyond them."""
+
+    def ask(self, tokens: float, now_s: float) -> Outcome:
+        self.busy += 1
+        return Outcome(200 if self.busy <= self.at_once else 503, self.latency.answer())
+
+
+def test_a_provider_that_loses_what_is_too_much_is_asked_for_less() -> None:
+    chance = random.Random(4)
+    done = run(_Fragile(8, Latency(0.5, chance)), seconds=240, chance=chance)
+    assert done.count(503, 120) < 0.2 * done.count(None, 120)
+    assert done.count(200, 120, 240) >= 0.7 * 120 * 8 / 0.5
+
+
+@pytest.mark.parametrize("most", [1, 128])
+def test_nothing_is_sent_before_the_time_that_was_asked_for(most: int) -> None:
+    chance = random.Random(5)
+    # In flight when the spell begins is what was sent before it, and what the uplink and a refusal take.
+    spell = _Spell(Capacity(64, Latency(0.5, chance)), 60, 90, lambda now_s: Outcome(429, 0.03, 90 - now_s))
+    done = run(spell, seconds=120, pace=Pace(most, chance=chance), chance=chance)
+    assert done.count(429) > 0
+    assert done.count(None, 60.2, 90) == 0
+    assert done.count(200, 90, 92) > 0
+
+
+def test_nothing_is_sent_while_nothing_is_left() -> None:
+    chance = random.Random(6)
+    pace = Pace(8, chance=chance)
+
+    def answer(now_s: float, left: int, reset_s: float) -> None:
+        sent = pace.start(100, now_s)
+        pace.answered(
+            sent, now_s + 0.1, tokens=100, allowances=[Allowance(unit="requests", left=left, reset_s=reset_s)]
+        )
+
+    answer(0.0, 600, 60.0)
+    # Others who share the account have taken what was left, and this one has time to make up for.
+    answer(10.0, 0, 30.0)
+    assert pace.wait_s(10.2) == pytest.approx(29.9)
+    assert pace.wait_s(40.2) == 0
 
 
 def test_the_budgets_of_the_file_hold() -> None:

@@ -83,7 +83,6 @@ class Learned:
         self._passed = 0.0
         self._requests = 0
         self._refused_s: float | None = None
-        self._late: list[tuple[float, float]] = []
         self._recent: deque[tuple[int, float]] = deque()
         self._onset_s = 0.0
         self._idle_s = 0.0
@@ -109,9 +108,6 @@ class Learned:
 
     def passed(self, sent_s: float, amount: float) -> None:
         """Notes a request that was let through, of so many units, sent at that time."""
-        if self._refused_s is not None:
-            self._late.append((sent_s, amount))
-            return
         self._requests += 1
         self._passed += amount
         second = int(sent_s)
@@ -137,18 +133,17 @@ class Learned:
         """
         if self._refused_s is None or self._mark_s is None:
             return
-        mark_s, earliest_s = self._renewed(self._mark_s, min(self._refused_s, sent_s), sent_s, asked=asked)
-        late, self._late, self._refused_s = self._late, [], None
-        for when_s, amount in late:
-            if when_s < mark_s:
-                self.passed(when_s, amount)
+        gap_s = sent_s - min(self._refused_s, sent_s)
+        if asked:
+            # Providers round the pause they ask for up to a second.
+            gap_s = min(gap_s, 1 + 0.05 * gap_s)
+        # The allowance was renewed somewhere between the last refusal and this request.
+        mark_s, earliest_s = sent_s - gap_s / 2, sent_s - gap_s
+        self._refused_s = None
         self._before = (self._mark_s, self._passed, self._requests, self._idle_s, self._shape, self._last)
         if mark_s > self._mark_s and self._passed > 0:
             self._conclude(mark_s - self._mark_s, mark_s, earliest_s)
         self._mark_s, self._passed, self._requests, self._idle_s = mark_s, 0.0, 0, 0.0
-        for when_s, amount in late:
-            if when_s >= mark_s:
-                self.passed(when_s, amount)
 
     def unsettle(self) -> None:
         """Takes the last conclusion back: the next request was refused again, so the episode was not over.
@@ -159,18 +154,6 @@ class Learned:
         self._mark_s, self._passed, self._requests, self._idle_s, self._shape, self._last = self._before
         self._passed += passed
         self._requests += requests
-
-    @staticmethod
-    def _renewed(mark_s: float, refused_s: float, sent_s: float, *, asked: bool) -> tuple[float, float]:
-        """When the allowance was renewed after the last refusal: probably, and at the earliest."""
-        gap_s = sent_s - refused_s
-        if asked:
-            # Providers round the pause they ask for up to a second.
-            gap_s = min(gap_s, 1 + 0.05 * gap_s)
-        minutes_s = round((sent_s - gap_s / 2 - mark_s) / MINUTE_S) * MINUTE_S
-        if minutes_s > 0 and sent_s - gap_s <= mark_s + minutes_s <= sent_s:
-            return mark_s + minutes_s, mark_s + minutes_s
-        return sent_s - gap_s / 2, sent_s - gap_s
 
     def _conclude(self, span_s: float, mark_s: float, earliest_s: float) -> None:
         shut_s = mark_s - self._onset_s
