@@ -20,6 +20,9 @@ __all__ = ["from_base64", "from_numbers", "object_of", "readable", "stacked"]
 
 T = TypeVar("T")
 
+_PARSERS: list[simdjson.Parser] = []
+"""Those that nobody uses now: each keeps buffers that are several times as large as its largest answer."""
+
 
 def object_of(body: bytes) -> dict[str, Any]:
     """The answer as an object; NaN and Infinity, which are not JSON, are read all the same.
@@ -51,16 +54,27 @@ def readable(body: bytes, fast: Callable[[Any], T], slow: Callable[[dict[str, An
         Unanswered: neither finds what the protocol says.
         WrongShape: as ``slow`` or ``fast`` raise it.
     """
+    parser = _spare()
     try:
-        # A parser of its own: one that lives on may not be asked again while parts of its answer are held.
-        return fast(simdjson.Parser().parse(body))
+        found = fast(parser.parse(body))
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
+        # Not used again: the error may hold parts of its answer.
         pass
+    else:
+        _PARSERS.append(parser)
+        return found
     answer = object_of(body)
     try:
         return slow(answer)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise _strange(f"it has no readable vectors ({type(exc).__name__})") from exc
+
+
+def _spare() -> simdjson.Parser:
+    try:
+        return _PARSERS.pop()
+    except IndexError:
+        return simdjson.Parser()
 
 
 def from_base64(text: str) -> NDArray[np.float32]:
