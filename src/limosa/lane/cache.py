@@ -150,14 +150,15 @@ class Cache:
     def keep(self, kept: Mapping[bytes, Kept]) -> None:
         """Keeps vectors; when this returns they outlive the process."""
 
-        vectors = [(key, each.vector.astype("<f4", copy=False).tobytes()) for key, each in kept.items()]
+        # As they are: what waits for its turn is not copied.
+        vectors = [(key, np.ascontiguousarray(each.vector, dtype="<f4")) for key, each in kept.items()]
         # What cost nothing is owed to nobody, and may go.
         owed = [(key, self._owner.name, each.tokens, each.cost_usd) for key, each in kept.items() if each.owed]
 
         def insert(run: sqlite3.Connection) -> None:
             _insert(run, _KEEP, vectors)
             _insert(run, _OWE, owed)
-            self._written_bytes += sum(len(vector) for _, vector in vectors)
+            self._written_bytes += sum(vector.nbytes for _, vector in vectors)
             if self._written_bytes > min(_LOOK_BYTES, self._limit_bytes // 8):
                 self._written_bytes = 0
                 self._make_room(run)
