@@ -16,7 +16,7 @@ __all__ = ["ACCEPTED_S", "AHEAD_BYTES", "estimates", "slow_checks"]
 ACCEPTED_S = 6 * 3600.0
 """A longer migration asks first: it is a night's work no more, and the old index is slower all that while."""
 
-AHEAD_BYTES = 64 * 2**20
+AHEAD_BYTES = 32 * 2**20
 """Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
 
 AT_ONCE = 8
