@@ -1,16 +1,24 @@
 """Peak memory of limosa's process at ten thousand and at two hundred thousand rows.
 
-``python -m bench.memory [--small N] [--large N]``: each in a process of its own; the embedder costs nothing.
+``python -m bench.memory [--small N] [--large N]``: each in a process of its own, with an embedder that costs nothing
+and over HTTP, where vectors are kept on this machine before they are written.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 
+from bench.answering import answering
+from bench.backfilling import backfill_s
 from bench.fixture import Drawn, app_for, make_table, server
+from bench.provider import job
+from limosa.app import App
+from limosa.cli.arenas import few_arenas
 
 __all__ = ["main"]
 
@@ -23,34 +31,52 @@ def child(rows: int) -> None:
     app.use_embedder("source", Drawn(app.migration.source.space, batch=128, threads=2))
     proofs = app.run(accept=frozenset({"--accept-reconnect", "--accept-slow"}))
     assert proofs
+    require_done(app, rows)
+
+
+def child_over_http(rows: int, base_url: str) -> None:
+    """A backfill from a provider at that address, as the command does it."""
+    few_arenas()
+    app = job(base_url, cache_mb=4096)
+    backfill_s(app)
+    require_done(app, rows)
+
+
+def require_done(app: App, rows: int) -> None:
+    """Sees that every row is done, and prints the process's peak in MB."""
     assert app.voyage.reports.tally().done == rows
     app.close()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def peak_mb(rows: int) -> float:
-    """Peak of a child process that migrates a fresh table of so many rows."""
-    command = [sys.executable, "-m", "bench.memory", "--child", str(rows)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+def peak_mb(*arguments: str) -> float:
+    """Peak of a child process that migrates a fresh table."""
+    command = [sys.executable, "-m", "bench.memory", "--child", *arguments]
+    with tempfile.TemporaryDirectory(prefix="limosa-bench-") as folder:
+        kept = {**os.environ, "XDG_CACHE_HOME": folder}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=kept)
+    return float(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Prints both peaks and their ratio."""
+    """Prints the peaks of both and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--large", type=int, default=200_000)
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.child)
+        rows, *address = options.child
+        child_over_http(int(rows), *address) if address else child(int(rows))
         return
-    peaks: list[float] = []
-    with server() as url:
-        for rows in (options.small, options.large):
-            make_table(url, rows=rows)
-            peaks.append(peak_mb(rows))
-            print(f"{rows:,} x {D}: peak {peaks[-1]:.0f} MB", flush=True)
-    print(f"memory: ratio {peaks[1] / peaks[0]:.2f}")
+    with server() as url, answering(d=D) as base_url:
+        for name, address in (("without cost", []), ("over HTTP", [base_url])):
+            peaks: list[float] = []
+            for rows in (options.small, options.large):
+                make_table(url, rows=rows)
+                peaks.append(peak_mb(str(rows), *address))
+                print(f"{name}, {rows:,} x {D}: peak {peaks[-1]:.0f} MB", flush=True)
+            print(f"{name}: ratio {peaks[1] / peaks[0]:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ def opened(
     from dataclasses import replace
 
     from limosa.app import App
+    from limosa.cli.arenas import few_arenas
     from limosa.config import load
 
+    few_arenas()
     migration = load(file)
     if batch_rows is not None:
         migration = replace(migration, backfill=replace(migration.backfill, batch_rows=batch_rows))
