@@ -6,7 +6,9 @@ import multiprocessing
 import resource
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -107,6 +109,26 @@ class TestProcesses:
         cache.close()
         assert len(found) == 600
         assert all(found[key(i)].vector.tobytes() == vector(i).tobytes() for i in range(600))
+
+    def test_threads_that_keep_and_settle_at_once_lose_nothing_of_each_other(self, path: Path) -> None:
+        cache = Cache(path, limit_bytes=64 * MB)
+        ready = threading.Barrier(40)
+
+        def work(first: int) -> None:
+            ready.wait(60)
+            for start in range(first, first + 50, 10):
+                part = {key(i): Kept(vector(i), i + 1) for i in range(start, start + 10)}
+                cache.keep(part)
+                assert cache.find(list(part)).keys() == part.keys()
+                cache.settle([key(i) for i in range(start, start + 10, 2)])
+
+        with ThreadPoolExecutor(40) as pool:
+            for done in [pool.submit(work, 50 * n) for n in range(40)]:
+                done.result(120)
+        found = cache.find([key(i) for i in range(2000)])
+        cache.close()
+        assert all(found[key(i)].vector.tobytes() == vector(i).tobytes() for i in range(2000))
+        assert all(found[key(i)].tokens == (0 if i % 2 == 0 else i + 1) for i in range(2000))
 
     def test_a_killed_one_leaves_what_keep_returned_for_and_what_it_owes(self, path: Path) -> None:
         ours, theirs = self.FORKS.Pipe(duplex=False)

@@ -59,7 +59,7 @@ _Owed = tuple[bytes, str, int, float]
 """Key, owner, tokens and dollars."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Wanted:
     """What a thread wants written."""
 
@@ -218,17 +218,21 @@ class Cache:
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Carried out when this returns: in one transaction with what other threads wanted while they waited."""
+        if self._broken:
+            return
         mine = _Wanted(work)
         self._wanted.append(mine)
         with self._guard, self._unbroken():
             if mine.done or self._broken:
                 return
-            wanted = [self._wanted.popleft() for _ in range(len(self._wanted))]
+            # Taken out when it is done: who leads may be interrupted, and the next one leads then.
+            wanted = list(self._wanted)
             with self._transaction() as run:
                 for each in wanted:
                     each.work(run)
             for each in wanted:
                 each.done = True
+                self._wanted.remove(each)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -249,6 +253,7 @@ class Cache:
         except sqlite3.Error as error:
             if not self._broken:
                 self._broken = True
+                self._wanted.clear()
                 self._say(f"Vectors are no longer kept on this machine: {error}.")
 
 
