@@ -163,7 +163,7 @@ class TriggerCapture:
 
     def take(self, limit: int) -> list[Change]:
         """The oldest changes, in order; they stay until settled."""
-        with self.database.each() as tx:
+        with self.database.autocommit() as tx:
             found = tx.execute(
                 "SELECT id, key FROM limosa.change WHERE migration = %(id)s ORDER BY id LIMIT %(limit)s",
                 {"id": self.scope.id, "limit": limit},

@@ -221,7 +221,7 @@ class Database:
             yield tx
 
     @contextmanager
-    def each(self) -> Iterator[PostgresTx]:
+    def autocommit(self) -> Iterator[PostgresTx]:
         """Statements that are each a transaction of their own: one way to the server and back, where one is enough."""
         with self.session() as connection:
             yield PostgresTx(connection, self.title)

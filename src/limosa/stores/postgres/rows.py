@@ -80,7 +80,7 @@ class RowSource:
             f" WHERE {inside} AND {scope.where()} AND t.{quoted(self.column)} IS NULL"
             f" ORDER BY {keys} LIMIT {int(limit)}"
         )
-        with self.database.each() as tx:
+        with self.database.autocommit() as tx:
             found = tx.raw(sql, list(upper), *params, binary=self.along is not None)
         return self._rows(found) if self.along is None else self._rows_along(found, half=self.along.half)
 

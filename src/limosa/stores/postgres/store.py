@@ -114,7 +114,7 @@ class PostgresStore:
 
     def _types(self, columns: Sequence[str]) -> dict[str, tuple[int, str]]:
         """Oid and name of the element type of those of the columns that are there."""
-        with self.database.each() as tx:
+        with self.database.autocommit() as tx:
             found = tx.execute(
                 "SELECT a.attname, t.oid, t.typname FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
                 " WHERE a.attrelid = %(oid)s AND a.attname = ANY(%(names)s) AND NOT a.attisdropped",
