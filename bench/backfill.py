@@ -11,7 +11,7 @@ import time
 
 import psycopg
 
-from bench.backfilling import backfill_s
+from bench.backfilling import backfill_rate
 from bench.fixture import app_for, make_table, server, vectors_table
 
 D = 1536
@@ -33,14 +33,7 @@ def bare(url: str, *, rows: int) -> float:
 
 def ours(*, rows: int, old_d: int, threads: int) -> float:
     """Rows/s of limosa's backfill with every promise on: capture armed, guard, fence, ledger."""
-    app = app_for(d=D, old_d=old_d, batch_rows=BATCH, threads=threads)
-    try:
-        took = backfill_s(app)
-        assert app.voyage.reports.tally().done == rows
-        return rows / took
-    finally:
-        app.rollback()
-        app.close()
+    return backfill_rate(app_for(d=D, old_d=old_d, batch_rows=BATCH, threads=threads), rows=rows)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from bench.backfilling import backfill_s
+from bench.backfilling import backfill_rate
 from bench.fixture import app_for, make_table, server
 
 D = 1536
@@ -87,18 +87,6 @@ def naive(url: str) -> float:
         return NAIVE_ROWS / (time.perf_counter() - started)
 
 
-def ours(*, rows: int) -> float:
-    """Rows/s of limosa's backfill with every promise on."""
-    app = app_for(d=D, old_d=0, batch_rows=128, threads=128)
-    try:
-        took = backfill_s(app)
-        assert app.voyage.reports.tally().done == rows
-        return rows / took
-    finally:
-        app.rollback()
-        app.close()
-
-
 def main() -> None:
     """Prints rows/s of both at each distance."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,7 +100,7 @@ def main() -> None:
                 os.environ["LIMOSA_BENCH_URL"] = far
                 slow = naive(far)
                 make_table(url, rows=options.rows)
-                rate = ours(rows=options.rows)
+                rate = backfill_rate(app_for(d=D, old_d=0, batch_rows=128, threads=128), rows=options.rows)
             print(
                 f"{ms:g} ms away: one UPDATE a row {slow:,.0f} rows/s, limosa {rate:,.0f} rows/s, {rate / slow:.0f} x"
             )

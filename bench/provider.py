@@ -22,7 +22,7 @@ import urllib3
 
 from bench.answering import answering
 from bench.backfill import bare
-from bench.backfilling import backfill_s
+from bench.backfilling import backfill_rate
 from bench.fixture import make_table, server, vectors_table
 from bench.rival import rate_of, rival
 from limosa.app import App, open_app
@@ -63,17 +63,6 @@ def fetch(app: App, *, rows: int, threads: int) -> float:
         for done in [pool.submit(embedder.embed, texts, "document") for _ in range(rows // BATCH)]:
             done.result()
     return rows / (time.perf_counter() - started)
-
-
-def ours(app: App, *, rows: int) -> float:
-    """Rows/s of limosa's backfill: capture armed, guard, fence, ledger, pace, purse."""
-    try:
-        took = backfill_s(app)
-        assert app.voyage.reports.tally().done == rows
-        return rows / took
-    finally:
-        app.rollback()
-        app.close()
 
 
 def job(base_url: str, *, cache_mb: int) -> App:
@@ -121,7 +110,7 @@ def main() -> None:
                 make_table(url, rows=options.rows)
                 with tempfile.TemporaryDirectory(prefix="limosa-bench-") as folder:
                     os.environ["XDG_CACHE_HOME"] = folder
-                    rates[name] = ours(job(base_url, cache_mb=cache_mb), rows=options.rows)
+                    rates[name] = backfill_rate(job(base_url, cache_mb=cache_mb), rows=options.rows)
             said = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
             print(f"run {number + 1}: {said} rows/s", flush=True)
             for name in ("cache", "no cache"):
