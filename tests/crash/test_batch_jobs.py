@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.crash.world import World, make_table, start_driver
+from tests.crash.world import World, make_table, start_driver, until
 from tests.journey.batch_world import half_price, new_texts, require_right
 from tests.providers.openai_server import Fault, OpenAIServer
 
 ROWS = 60
-
-
-def _until(true: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if true():
-            return
-        threading.Event().wait(0.01)
-    pytest.fail("it did not come to that")
 
 
 def _states(url: str) -> list[str]:
@@ -45,7 +36,7 @@ def world(tmp_path: Path, database: str, openai_server: OpenAIServer) -> World:
 
 def _killed(world: World, when: Callable[[], bool]) -> None:
     process = start_driver(world, "run", url=world.url)
-    _until(when)
+    until(when)
     process.kill()
     process.join(60)
     assert process.exitcode == -9
@@ -108,10 +99,10 @@ def test_killed_while_jobs_are_out(world: World, database: str, openai_server: O
 def test_killed_while_results_are_fetched(world: World, database: str, openai_server: OpenAIServer) -> None:
     openai_server.batches.after_looks = None
     process = start_driver(world, "run", url=world.url)
-    _until(lambda: _states(database).count("out") == len(_states(database)) >= 3)
+    until(lambda: _states(database).count("out") == len(_states(database)) >= 3)
     openai_server.batches.faults.always(Fault(how="slow", delay_s=0.3))
     openai_server.batches.finish()
-    _until(lambda: "fetched" in _states(database))
+    until(lambda: "fetched" in _states(database))
     process.kill()
     process.join(60)
     openai_server.batches.faults.always(None)
@@ -125,7 +116,7 @@ def test_killed_while_results_are_fetched(world: World, database: str, openai_se
 def test_two_processes_share_the_jobs(world: World, database: str, openai_server: OpenAIServer) -> None:
     openai_server.batches.after_looks = 3
     first = start_driver(world, "run", url=database)
-    _until(lambda: openai_server.jobs >= 1)
+    until(lambda: openai_server.jobs >= 1)
     second = start_driver(world, "run", url=database)
     for process in (first, second):
         process.join(120)

@@ -6,17 +6,20 @@ import json
 import multiprocessing
 import os
 import subprocess
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from limosa.stores.postgres.embedded import programs
 from tests.crash.driver import main
 from tests.providers.openai_server import vector_of
 
-__all__ = ["World", "dump", "fill_table", "make_table", "start_driver"]
+__all__ = ["World", "dump", "fill_table", "make_table", "start_driver", "until"]
 
 TABLE = """
 CREATE TABLE docs (id bigint PRIMARY KEY, title text, body text, embedding vector(6), note text DEFAULT 'kept');
@@ -114,3 +117,12 @@ def dump(url: str, *, table: str = "docs") -> str:
     with psycopg.connect(url) as connection:
         rows = connection.execute(f'SELECT d::text FROM {table} AS d ORDER BY d::text COLLATE "C"').fetchall()
     return "\n".join([schema, *(row[0] for row in rows)])
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for what another process is about to do, a minute at most."""
+    for _ in range(6000):
+        if true():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it did not come to that")

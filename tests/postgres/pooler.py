@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import socket
-import socketserver
 import struct
 import threading
 from types import TracebackType
-from typing import Self
 
-import psycopg
-
-from tests.postgres.questions import elsewhere
+from tests.postgres.listening import Listening
 
 __all__ = ["Pooler"]
 
 
-class Pooler:
+class Pooler(Listening):
     """Lends the connection that was opened last to whoever sends a statement, until the transaction ends.
 
     Every client logs in to Postgres itself, through the pooler; from then on it owns no connection.
@@ -27,32 +23,15 @@ class Pooler:
     """
 
     def __init__(self, url: str, *, settings: bool = True) -> None:
-        info = psycopg.conninfo.conninfo_to_dict(url)
-        self.behind = (str(info["host"]), int(str(info["port"])))
+        super().__init__(url)
         self.settings = settings
         self.idle: list[socket.socket] = []
         self.turn = threading.Lock()
-        outer = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                outer.serve(self.request)
-
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = elsewhere(url, port=int(self.server.server_address[1]))
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__exit__(kind, value, trace)
         for connection in self.idle:
             connection.close()
 
