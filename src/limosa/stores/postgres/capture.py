@@ -12,6 +12,7 @@ from limosa.ports.tx import Tx
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
 __all__ = ["TriggerCapture", "arm", "guard_function", "trigger_names"]
 
@@ -33,9 +34,13 @@ def _function(scope: Scope, role: str) -> Relation:
     return Relation("limosa", f"{role}_{scope.id}")
 
 
-def guard_function(scope: Scope, column: str) -> str:
-    """The function that clears a new vector which its text has outrun; its body names the column."""
-    body = f"BEGIN NEW.{quoted(column)} := NULL; RETURN NEW; END"
+def guard_function(scope: Scope, seat: Seat) -> str:
+    """The function that takes away a new vector which its text has outrun; its body says where it stands."""
+    if seat.beside:
+        row = " AND ".join(f"{seat.alias}.{quoted(name)} = NEW.{quoted(name)}" for name in seat.key)
+        body = f"BEGIN DELETE FROM {seat.relation.sql} AS {seat.alias} WHERE {row}; RETURN NULL; END"
+    else:
+        body = f"BEGIN NEW.{quoted(seat.column)} := NULL; RETURN NEW; END"
     return (
         f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
         f" {_PINNED} AS {_dollar(body)}"
@@ -144,7 +149,7 @@ def _outrun(scope: Scope) -> str:
 
 def _unwritten(scope: Scope) -> str:
     """The text differs, and the statement did not write the new vector itself."""
-    column = quoted(scope.new(0))
+    column = quoted(scope.new(0).column)
     equal = f"OPERATOR({scope.operators}.=)"
     both = f"old.{column} IS NOT NULL AND new.{column} IS NOT NULL"
     return f"{_text_differs(scope, generated=False)} AND {both} AND old.{column} {equal} new.{column}"

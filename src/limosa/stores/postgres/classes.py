@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from limosa.model.batch import Key
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.names import literal, quoted
+from limosa.stores.postgres.names import literal
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
 __all__ = ["classify"]
 
@@ -15,20 +14,14 @@ CLASSES = ("pending", "dead", "skipped", "done", "lost")
 """In the order in which the first that is true is taken."""
 
 
-def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx, *, column: str) -> dict[str, int]:
+def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx, *, seat: Seat) -> dict[str, int]:
     """Rows of the filter in (after, upper] by class; a None edge is no edge.
 
     Pending is what a change row or the unread part of an open chunk covers, or what lies beyond the
     last chunk that was cut.
     """
     ids = literal(scope.id)
-    keys = scope.keys("t")
-    params: list[Any] = []
-    inside = ["true"]
-    for edge, sign in ((after, ">"), (upper, "<=")):
-        if edge is not None:
-            params.append(list(edge))
-            inside.append(f"({keys}) {sign} ({scope.edge(f'${len(params)}')})")
+    span = scope.span(after, upper)
     unread = (
         f"SELECT FROM limosa.chunk AS c WHERE c.migration = {ids} AND NOT c.follows AND c.state = 'open'"
         f" AND {_beyond(scope, 'c.cursor', 'c.upper')}"
@@ -42,14 +35,14 @@ def classify(scope: Scope, after: Key | None, upper: Key | None, tx: PostgresTx,
         SELECT CASE
             WHEN g.key IS NOT NULL OR EXISTS ({unread}) OR EXISTS ({uncut}) THEN 'pending'
             WHEN x.kind IS NOT NULL THEN x.kind
-            WHEN t.{quoted(column)} IS NOT NULL THEN 'done'
+            WHEN {seat.held} THEN 'done'
             ELSE 'lost' END AS class
-        FROM {scope.relation.sql} AS t
+        FROM {scope.relation.sql} AS t{seat.joined(inside=span.inside)}
         LEFT JOIN limosa_changed AS g ON g.key = {scope.key_array("t")}
         LEFT JOIN limosa.exception AS x ON x.migration = {ids} AND x.key = {scope.key_array("t")}
-        WHERE {" AND ".join(inside)} AND {scope.where()})
+        WHERE {span.inside("t")} AND {scope.where()})
     SELECT class, count(*) FROM limosa_classed GROUP BY class"""
-    found = {name: int(count) for name, count in tx.raw(sql, *params)}
+    found = {name: int(count) for name, count in tx.raw(sql, *span.params)}
     return {name: found.get(name, 0) for name in CLASSES}
 
 

@@ -10,12 +10,12 @@ from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.plan import Check
 from limosa.ports.store import Longest
-from limosa.stores.postgres.catalogue import Column
 from limosa.stores.postgres.codec import decoded
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.rows import TEXTS, text_join
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat, Seated
 
 __all__ = ["SAMPLE", "Counts", "count_rows", "longest_texts", "sample", "query_checks", "vector_sizes"]
 
@@ -49,15 +49,14 @@ class Counts:
     repeated: int
 
 
-def count_rows(tx: PostgresTx, scope: Scope, *, old: str, new: str | None) -> Counts:
+def count_rows(tx: PostgresTx, scope: Scope, *, old: Seat, new: Seat | None) -> Counts:
     """One pass over the table.
 
     Args:
-        old, new: the columns of the two spaces now; None for one that is not there yet.
+        old, new: where the two spaces stand now; None for one that is not there yet.
     """
     text, kept = scope.text_of("t"), f"coalesce({scope.where()}, false)"
-    vector = f"t.{quoted(old)} IS NOT NULL"
-    target = f"t.{quoted(new)} IS NOT NULL" if new is not None else "false"
+    vector, target = old.held, new.held if new is not None else "false"
     wanted = f"{kept} AND NOT {target} AND {_spoken(text)}"
     conditions = (
         kept,
@@ -74,20 +73,25 @@ def count_rows(tx: PostgresTx, scope: Scope, *, old: str, new: str | None) -> Co
     listed = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in (*conditions, repeated))
     found = tx.raw(
         f"SELECT {listed}, {distinct}, coalesce(sum(length({text})) FILTER (WHERE {wanted}), 0)"
-        f" FROM {scope.relation.sql} AS t{_texts_by_key(scope)}"
+        f" FROM {scope.relation.sql} AS t{_joined(old, new)}{_texts_by_key(scope)}"
     )[0]
     *numbers, repeats, texts, characters = (int(value) for value in found)
     rows = dict(zip(_COUNTED, numbers, strict=True))
     return Counts(rows | {"repeated_texts": rows["to_embed"] - texts}, characters, repeats)
 
 
-def longest_texts(tx: PostgresTx, scope: Scope, *, new: str | None) -> tuple[Longest, ...]:
+def _joined(*seats: Seat | None) -> str:
+    return "".join(dict.fromkeys(seat.joined() for seat in seats if seat is not None))
+
+
+def longest_texts(tx: PostgresTx, scope: Scope, *, new: Seat | None) -> tuple[Longest, ...]:
     """The longest texts that are still to be embedded; their sizes are read without unpacking them."""
     text = scope.text_of("t")
-    target = f" AND t.{quoted(new)} IS NULL" if new is not None else ""
+    target = f" AND {new.missing}" if new is not None else ""
     found = tx.raw(
         f"SELECT {scope.key_array('t')}, left({text}, {_BEGINNING}), octet_length({text})"
-        f" FROM {scope.relation.sql} AS t{text_join(scope)} WHERE {scope.where()}{target} AND {_spoken(text)}"
+        f" FROM {scope.relation.sql} AS t{_joined(new)}{text_join(scope)}"
+        f" WHERE {scope.where()}{target} AND {_spoken(text)}"
         f" ORDER BY octet_length({text}) DESC LIMIT {_LONGEST}"
     )
     return tuple(Longest(tuple(key), str(beginning), int(size)) for key, beginning, size in found)
@@ -113,9 +117,10 @@ def _texts_by_key(scope: Scope) -> str:
 
 def vector_sizes(tx: PostgresTx, scope: Scope) -> dict[int, int]:
     """Dimensions to how many values have them; one pass over the column."""
-    size = f"{quoted(scope.extension_schema)}.vector_dims(t.{quoted(scope.vector)})"
+    seat = scope.old(0)
     rows = tx.raw(
-        f"SELECT {size}, count(*) FROM {scope.relation.sql} AS t WHERE t.{quoted(scope.vector)} IS NOT NULL GROUP BY 1"
+        f"SELECT {quoted(scope.extension_schema)}.vector_dims(t.{quoted(seat.column)}), count(*)"
+        f" FROM {seat.relation.sql} AS t WHERE t.{quoted(seat.column)} IS NOT NULL GROUP BY 1"
     )
     return {int(d): int(count) for d, count in rows}
 
@@ -146,13 +151,13 @@ def query_checks(database: Database, scope: Scope) -> list[Check]:
 
 
 def sample(
-    tx: PostgresTx, scope: Scope, *, rows: int, stored: Column | None = None, limit: int = SAMPLE
+    tx: PostgresTx, scope: Scope, *, rows: int, stored: Seated | None = None, limit: int = SAMPLE
 ) -> tuple[Sequence[str], Vectors | None]:
     """Some texts of rows in the filter, the same at every call on an unchanged table.
 
     Args:
         rows: about how many rows the table has.
-        stored: a vector column; then only rows that hold one, and their vectors come along.
+        stored: a vector column; then only rows that have one, and their vectors come along.
 
     Returns:
         The texts, and the vectors of shape (n, d) in their order, or None where none were asked for.
@@ -162,14 +167,16 @@ def sample(
     if scope.text.query is None:
         kept.append(_spoken(text))
     if stored is not None:
-        kept.append(f"t.{quoted(stored.name)} IS NOT NULL")
+        kept.append(stored.seat.held)
     pages = f" TABLESAMPLE SYSTEM ({100 * _LARGE / rows:.4f}) REPEATABLE (1)" if rows > _LARGE else ""
+    value = f", {stored.seat.value} AS limosa_stored" if stored is not None else ""
+    beside = _joined(stored.seat if stored is not None else None)
     # By a hash of the key: neither the first rows nor others at every call. Twice as many, as a query may have no text.
     chosen = (
-        f"SELECT t.* FROM {scope.relation.sql} AS t{pages} WHERE {' AND '.join(kept)}"
+        f"SELECT t.*{value} FROM {scope.relation.sql} AS t{pages}{beside} WHERE {' AND '.join(kept)}"
         f" ORDER BY hashtextextended({scope.key_array('t')}::text, 0) LIMIT {2 * limit}"
     )
-    vector = f", t.{quoted(stored.name)}" if stored is not None else ""
+    vector = ", t.limosa_stored" if stored is not None else ""
     found: list[tuple[Any, ...]] = tx.raw(
         f"SELECT {text}{vector} FROM ({chosen}) AS t{text_join(scope)} WHERE {_spoken(text)} LIMIT {limit}", binary=True
     )

@@ -34,7 +34,7 @@ JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_am AS m ON m.oid = c.relam
 JOIN pg_opclass AS o ON o.oid = i.indclass[0]
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-WHERE i.indrelid = $1 AND a.attname = $2 AND m.amname IN ('hnsw', 'ivfflat')
+WHERE i.indrelid = to_regclass($1) AND a.attname = $2 AND m.amname IN ('hnsw', 'ivfflat')
 ORDER BY c.relname = $3 DESC, o.opcname = $4 DESC, i.indisvalid DESC, c.relname"""
 
 
@@ -54,13 +54,8 @@ class ColumnEvidence:
         """The vectors of rows in (after, upper]; a None edge is no edge. Reads every vector of the range."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and measure belong together
         scope, column = self.search.scope, self.search.column
-        extension = quoted(scope.extension_schema)
-        keys, vector = scope.keys("t"), f"t.{quoted(column.name)}"
-        inside, params = [f"{vector} IS NOT NULL"], []
-        for edge, sign in ((after, ">"), (upper, "<=")):
-            if edge is not None:
-                params.append(list(edge))
-                inside.append(f"({keys}) {sign} ({scope.edge(f'${len(params)}')})")
+        extension, span = quoted(scope.extension_schema), scope.span(after, upper)
+        vector = column.seat.value
         ids = literal(scope.id)
         sql = f"""WITH limosa_changed AS (SELECT DISTINCT key FROM limosa.change WHERE migration = {ids}),
         limosa_measured AS (
@@ -68,10 +63,10 @@ class ColumnEvidence:
                 x.key IS NOT NULL AND g.key IS NULL AS excepted,
                 {extension}.vector_dims({vector}) <> {column.dimensions} AS wrong_size,
                 {extension}.{_NORMS[column.base]}({vector}) AS norm
-            FROM {scope.relation.sql} AS t
+            FROM {scope.relation.sql} AS t{column.seat.joined("JOIN", span.inside)}
             LEFT JOIN limosa_changed AS g ON g.key = {scope.key_array("t")}
             LEFT JOIN limosa.exception AS x ON x.migration = {ids} AND x.key = {scope.key_array("t")}
-            WHERE {" AND ".join(inside)}),
+            WHERE {vector} IS NOT NULL AND {span.inside("t")}),
         limosa_judged AS (
             SELECT *, norm = 0 AS zero, norm IN ('NaN', 'Infinity') AS not_finite FROM limosa_measured)
         SELECT count(*), count(*) FILTER (WHERE NOT kept), count(*) FILTER (WHERE excepted),
@@ -79,7 +74,7 @@ class ColumnEvidence:
             count(*) FILTER (WHERE zero AND NOT wrong_size),
             (array_agg(key) FILTER (WHERE wrong_size OR not_finite OR zero))[1:3]
         FROM limosa_judged"""
-        *counts, examples = tx.raw(sql, *params)[0]
+        *counts, examples = tx.raw(sql, *span.params)[0]
         names = ("vectors", "outside", "excepted", "wrong_size", "not_finite", "zero")
         found = {name: int(count) for name, count in zip(names, counts, strict=True)}
         return Measured(**found, examples=tuple(tuple(key) for key in examples or ()))
@@ -90,8 +85,8 @@ class ColumnEvidence:
         with search.database.begin(snapshot=True) as tx:
             found = tx.raw(
                 _INDEXES,
-                search.scope.table_oid,
-                search.column.name,
+                search.column.seat.relation.sql,
+                search.column.seat.column,
                 index_relation(search.scope).name,
                 operator_class(search.column.base, search.metric),
             )

@@ -50,8 +50,8 @@ def index_bytes(rows: int, dimensions: int, *, base: str) -> int:
 def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operation]:
     """The operations that build the index on the column as it is named before the switch."""
     relation = index_relation(scope)
-    target = scope.relation.sql
-    column = quoted(scope.new(0))
+    seat = scope.new(0)
+    target, column = seat.relation.sql, quoted(seat.column)
     klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(scope.base, index.metric))}"
     if index.kind == "hnsw":
         options = f"m = {index.m}, ef_construction = {index.ef_construction}"

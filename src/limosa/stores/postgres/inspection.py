@@ -24,6 +24,7 @@ from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.notes import count_checks, notes
 from limosa.stores.postgres.pooler import pooler_checks
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import VECTORS, seated
 from limosa.stores.postgres.sizes import sizes
 from limosa.stores.postgres.surroundings import Surroundings, gather, routines
 from limosa.stores.postgres.texts import text_columns
@@ -143,14 +144,15 @@ def _contents(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, 
     stage = around.stage
     epoch = stage.epoch if stage is not None and stage.active else 0
     begun = stage is not None and stage.active
-    old = scope.old(epoch) if table.column(scope.old(epoch)) is not None else scope.vector
-    new = scope.new(epoch) if table.column(scope.new(epoch)) is not None else None
-    target = new if begun or scope.shape == "fill" else None
-    counts = count_rows(tx, scope, old=old, new=target)
+    # Once finish has dropped the old vectors, the new ones are all there is.
+    new = seated(tx, scope.new(epoch))
+    column = seated(tx, scope.old(epoch)) or new
+    assert column is not None  # noqa: S101 - scope_of found one of them
+    target = scope.new(epoch) if new is not None and (begun or scope.shape == "fill") else None
+    counts = count_rows(tx, scope, old=column.seat, new=target)
     rows = counts.rows["rows"] + counts.rows["outside"]
     texts, _ = sample(tx, scope, rows=rows)
-    column = table.require(old, "the vector column")
-    vector = column.base in {"vector", "halfvec"}
+    vector = column.base in VECTORS
     found = vector_sizes(tx, scope) if vector and column.dimensions is None else {}
     wanted = migration.source.space.dimensions
     source = replace(scope, text=migration.source.place.text)

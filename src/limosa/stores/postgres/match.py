@@ -10,6 +10,7 @@ from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Column, Function
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
 __all__ = ["MatchFunction", "Phase", "distance_operator"]
 
@@ -145,7 +146,7 @@ class MatchFunction:
     def _mark(self, phase: Phase) -> str:
         return f"-- limosa {self.scope.id} {phase}"
 
-    def _view(self, view: Relation, column: str) -> tuple[str, ...]:
+    def _view(self, view: Relation, seat: Seat) -> tuple[str, ...]:
         names = dict.fromkeys(
             [column.name for column in self.returns] + ([self.match.filter] if self.match.filter else [])
         )
@@ -153,7 +154,7 @@ class MatchFunction:
         vector = quoted("limosa vector")
         return (
             f"CREATE OR REPLACE VIEW {view.sql} WITH (security_invoker = true) AS"
-            f" SELECT {listed}, t.{quoted(column)} AS {vector} FROM {self.scope.relation.sql} AS t",
+            f" SELECT {listed}, {seat.value} AS {vector} FROM {self.scope.relation.sql} AS t{seat.joined('JOIN')}",
         )
 
     def _create(self, phase: Phase, *, overload: bool) -> str:

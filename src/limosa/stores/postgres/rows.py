@@ -11,8 +11,9 @@ from limosa.stores.postgres.codec import decoded
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
-__all__ = ["TEXTS", "Along", "RowSource", "keys_parameter", "text_join"]
+__all__ = ["TEXTS", "Along", "RowSource", "keys_parameter", "same_key", "sent_keys", "text_join"]
 
 TEXTS = quoted("limosa text")
 """The alias of what a text query answers, beside the table ``t``."""
@@ -20,9 +21,9 @@ TEXTS = quoted("limosa text")
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """A vector column, and whether its elements are half-precision floats."""
+    """Vectors that are read along, and whether their elements are half-precision floats."""
 
-    column: str
+    seat: Seat
     half: bool
 
 
@@ -31,13 +32,13 @@ class RowSource:
     """Reads the place of a scope.
 
     Attributes:
-        column: holds the vectors of the target space.
-        along: holds vectors that are read along with the rows of a first pass, to be shortened; None for none.
+        seat: where the vectors of the target space stand.
+        along: vectors that are read along with the rows of a first pass, to be shortened; None for none.
     """
 
     database: Database
     scope: Scope
-    column: str
+    seat: Seat
     along: Along | None = None
 
     def top(self) -> Key | None:
@@ -56,33 +57,30 @@ class RowSource:
 
     def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
         """The edge that lies ``rows`` keys after ``after``, at most ``top``; None when fewer are left."""
-        scope = self.scope
-        keys = scope.keys("t")
-        lower, params = self._after(after, 2)
+        scope, span = self.scope, self.scope.span(after, top)
         with self.database.begin() as tx:
             found = tx.raw(
                 f"SELECT {scope.key_array('t')} FROM {scope.relation.sql} AS t"
-                f" WHERE ({keys}) <= ({scope.edge('$1')}){lower} ORDER BY {keys} OFFSET {int(rows) - 1} LIMIT 1",
-                list(top),
-                *params,
+                f" WHERE {span.inside('t')} ORDER BY {scope.keys('t')} OFFSET {int(rows) - 1} LIMIT 1",
+                *span.params,
             )
         return tuple(found[0][0]) if found else None
 
     def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
         """Rows of the filter without a vector, in (after, upper], in key order."""
         scope = self.scope
-        keys = scope.keys("t")
-        lower, params = self._after(after, 2)
-        inside = f"({keys}) <= ({scope.edge('$1')}){lower}"
-        along = f", t.{quoted(self.along.column)}" if self.along is not None else ""
+        span, along = scope.span(after, upper), self.along
+        seats = [self.seat, *([along.seat] if along is not None else [])]
+        beside = "".join(seat.joined(inside=span.inside) for seat in seats)
         sql = (
-            f"SELECT {self._fields()}{along} FROM {scope.relation.sql} AS t{self._joined()}"
-            f" WHERE {inside} AND {scope.where()} AND t.{quoted(self.column)} IS NULL"
-            f" ORDER BY {keys} LIMIT {int(limit)}"
+            f"SELECT {self._fields()}{f', {along.seat.value}' if along is not None else ''}"
+            f" FROM {scope.relation.sql} AS t{beside}{text_join(scope)}"
+            f" WHERE {span.inside('t')} AND {scope.where()} AND {self.seat.missing}"
+            f" ORDER BY {scope.keys('t')} LIMIT {int(limit)}"
         )
         with self.database.autocommit() as tx:
-            found = tx.raw(sql, list(upper), *params, binary=self.along is not None)
-        return self._rows(found) if self.along is None else self._rows_along(found, half=self.along.half)
+            found = tx.raw(sql, *span.params, binary=along is not None, prepare=self._prepare)
+        return self._rows(found) if along is None else self._rows_along(found, half=along.half)
 
     def _rows_along(self, found: list[tuple[Any, ...]], *, half: bool) -> list[Row]:
         rows = self._rows([row[:-1] for row in found])
@@ -102,26 +100,21 @@ class RowSource:
         if not keys:
             return []
         scope = self.scope
-        inside = f"({scope.keys('t')}) IN (SELECT {_unpacked(scope)} FROM {_sent(1, len(scope.key))})"
+        inside = f"({scope.keys('t')}) IN (SELECT {_unpacked(scope)} FROM {sent_keys(scope)})"
         sql = (
-            f"SELECT {self._fields()} FROM {scope.relation.sql} AS t{self._joined()} WHERE {inside} AND {scope.where()}"
+            f"SELECT {self._fields()} FROM {scope.relation.sql} AS t{self.seat.joined()}{text_join(scope)}"
+            f" WHERE {inside} AND {scope.where()}"
         )
-        return self._rows(tx.raw(sql, *keys_parameter(keys)))
+        return self._rows(tx.raw(sql, *keys_parameter(keys), prepare=self._prepare))
+
+    @property
+    def _prepare(self) -> bool | None:
+        # A plan that was kept would be one for the table beside as small as it was at first.
+        return False if self.seat.beside else None
 
     def _fields(self) -> str:
         scope = self.scope
-        return (
-            f"{scope.key_texts('t')}, {scope.text_of('t')}, t.ctid::text, t.xmin::text,"
-            f" t.{quoted(self.column)} IS NOT NULL"
-        )
-
-    def _joined(self) -> str:
-        return text_join(self.scope)
-
-    def _after(self, after: Key | None, number: int) -> tuple[str, tuple[Any, ...]]:
-        if after is None:
-            return "", ()
-        return f" AND ({self.scope.keys('t')}) > ({self.scope.edge(f'${number}')})", (list(after),)
+        return f"{scope.key_texts('t')}, {scope.text_of('t')}, t.ctid::text, t.xmin::text, {self.seat.held}"
 
     def _rows(self, found: list[tuple[Any, ...]]) -> list[Row]:
         n = len(self.scope.key)
@@ -142,10 +135,16 @@ def keys_parameter(keys: Sequence[Key]) -> tuple[list[str], ...]:
     return tuple(list(column) for column in zip(*keys, strict=True))
 
 
-def _sent(first: int, width: int) -> str:
-    arrays = ", ".join(f"${first + i}::text[]" for i in range(width))
-    names = ", ".join(f"limosa_k{i}" for i in range(width))
+def sent_keys(scope: Scope) -> str:
+    """What ``keys_parameter`` gave, sent as $1 and on, as rows."""
+    arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
+    names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
     return f"unnest({arrays}) AS limosa_sent({names})"
+
+
+def same_key(scope: Scope, alias: str = "t") -> str:
+    """A row of an alias has a key that was sent."""
+    return " AND ".join(f"{alias}.{quoted(c.name)} = limosa_k{i}::{c.type}" for i, c in enumerate(scope.key))
 
 
 def _unpacked(scope: Scope) -> str:

@@ -8,14 +8,16 @@ import psycopg
 from psycopg import errors as pg
 
 from limosa.errors import Refused
+from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.place import Text
 from limosa.stores.postgres.catalogue import Column, Table
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import Relation, quoted, shortened
+from limosa.stores.postgres.seat import Seat
 from limosa.stores.postgres.texts import text_columns, text_expression
 
-__all__ = ["Filter", "Scope", "read_filter", "scope_of"]
+__all__ = ["Filter", "Scope", "Span", "read_filter", "scope_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,29 @@ class Filter:
     t: str
     old: str
     new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The keys in (after, upper]; a None edge is no edge."""
+
+    scope: Scope
+    after: Key | None
+    upper: Key | None
+
+    @property
+    def params(self) -> tuple[list[str], ...]:
+        """The edges, as the parameters $1 and on."""
+        return tuple(list(edge) for edge in (self.after, self.upper) if edge is not None)
+
+    def inside(self, alias: str) -> str:
+        """The key columns of an alias lie in it."""
+        keys, number, parts = self.scope.keys(alias), 0, []
+        for edge, sign in ((self.after, ">"), (self.upper, "<=")):
+            if edge is not None:
+                number += 1
+                parts.append(f"({keys}) {sign} ({self.scope.edge(f'${number}')})")
+        return " AND ".join(parts) or "true"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +76,20 @@ class Scope:
     old_dimensions: int
     new_dimensions: int
 
-    def new(self, epoch: int) -> str:
-        """Name of the column that holds the target space in this epoch."""
+    def new(self, epoch: int) -> Seat:
+        """Where the target space stands in this epoch."""
         if self.shape == "fill" or epoch % 2:
-            return self.vector
-        return shortened(self.vector, "_limosa")
+            return self._column(self.vector)
+        return self._column(shortened(self.vector, "_limosa"))
 
-    def old(self, epoch: int) -> str:
-        """Name of the column that holds the source space in this epoch."""
+    def old(self, epoch: int) -> Seat:
+        """Where the source space stands in this epoch."""
         if self.shape == "upgrade" and epoch % 2:
-            return shortened(self.vector, "_limosa_old")
-        return self.vector
+            return self._column(shortened(self.vector, "_limosa_old"))
+        return self._column(self.vector)
+
+    def _column(self, name: str) -> Seat:
+        return Seat(relation=self.relation, column=name, alias="t", key=tuple(column.name for column in self.key))
 
     @property
     def type(self) -> str:
@@ -88,6 +116,10 @@ class Scope:
     def edge(self, parameter: str) -> str:
         """A text[] parameter as key values with the columns' own types."""
         return ", ".join(f"({parameter}::text[])[{i}]::{column.type}" for i, column in enumerate(self.key, 1))
+
+    def span(self, after: Key | None, upper: Key | None) -> Span:
+        """The keys in (after, upper]."""
+        return Span(self, after, upper)
 
     def text_of(self, alias: str) -> str:
         """The text of a row."""

@@ -17,8 +17,9 @@ from limosa.stores.postgres.codec import decoded, text_of_vector
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.match import distance_operator
 from limosa.stores.postgres.names import literal, quoted
-from limosa.stores.postgres.rows import RowSource, keys_parameter
+from limosa.stores.postgres.rows import RowSource, keys_parameter, same_key, sent_keys
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat, seated
 
 __all__ = [
     "BY_INDEX",
@@ -57,20 +58,15 @@ class VectorColumn:
         dimensions: of the space that lives in it.
     """
 
-    name: str
+    seat: Seat
     base: str
     dimensions: int
 
 
-def vector_column(tx: PostgresTx, scope: Scope, name: str, *, dimensions: int) -> VectorColumn | None:
-    """The column of this name; None where the table has none."""
-    found = tx.raw(
-        "SELECT t.typname FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
-        " WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped",
-        scope.table_oid,
-        name,
-    )
-    return VectorColumn(name=name, base=found[0][0], dimensions=dimensions) if found else None
+def vector_column(tx: PostgresTx, seat: Seat, *, dimensions: int) -> VectorColumn | None:
+    """The column of this seat; None where it is not there."""
+    found = seated(tx, seat)
+    return VectorColumn(seat=seat, base=found.base, dimensions=dimensions) if found is not None else None
 
 
 def iterates(extension: str | None) -> bool:
@@ -100,11 +96,12 @@ def neighbours(
     scope: Scope, column: VectorColumn, metric: str, *, k: int, where: str = "true", listed: str | None = None
 ) -> str:
     """The query for k neighbours of ``$1``: key columns as text, or what is listed, then the distance."""
-    vector = f"t.{quoted(column.name)}"
-    distance = f"{vector} {distance_operator(scope, metric)} $1::{quoted(scope.extension_schema)}.{quoted(column.base)}"
+    seat = column.seat
+    cast = f"$1::{quoted(scope.extension_schema)}.{quoted(column.base)}"
+    distance = f"{seat.value} {distance_operator(scope, metric)} {cast}"
     return (
-        f"SELECT {listed or scope.key_texts('t')}, {distance} FROM {scope.relation.sql} AS t"
-        f" WHERE {vector} IS NOT NULL AND {where} ORDER BY {distance} LIMIT {int(k)}"
+        f"SELECT {listed or scope.key_texts('t')}, {distance} FROM {scope.relation.sql} AS t{seat.joined('JOIN')}"
+        f" WHERE {seat.value} IS NOT NULL AND {where} ORDER BY {distance} LIMIT {int(k)}"
     )
 
 
@@ -142,17 +139,15 @@ class ColumnSearch:
 
     def vectors(self, after: Key | None, limit: int) -> tuple[list[Key], Vectors]:
         """The next vectors of the filter in key order; of the space's size only."""
-        scope, column = self.scope, f"t.{quoted(self.column.name)}"
-        keys = scope.keys("t")
-        lower = f" AND ({keys}) > ({scope.edge('$1')})" if after is not None else ""
+        scope, seat, span = self.scope, self.column.seat, self.scope.span(after, None)
         sql = (
             f"SELECT {scope.key_texts('t')}, {self._sent} FROM {scope.relation.sql} AS t"
-            f" WHERE {column} IS NOT NULL AND {scope.where()}{lower}"
-            f" AND {quoted(scope.extension_schema)}.vector_dims({column}) = {self.column.dimensions}"
-            f" ORDER BY {keys} LIMIT {int(limit)}"
+            f"{seat.joined('JOIN', span.inside)} WHERE {self._held} AND {span.inside('t')}"
+            f" AND {quoted(scope.extension_schema)}.vector_dims({seat.value}) = {self.column.dimensions}"
+            f" ORDER BY {scope.keys('t')} LIMIT {int(limit)}"
         )
         with self.database.begin() as tx:
-            found = tx.raw(sql, *([list(after)] if after is not None else []), binary=True)
+            found = tx.raw(sql, *span.params, binary=True)
         if not found:
             return [], np.zeros((0, self.column.dimensions), dtype=np.float32)
         return [row[:-1] for row in found], self._decoded([row[-1] for row in found])
@@ -160,7 +155,7 @@ class ColumnSearch:
     def count(self) -> int:
         """How many rows of the filter hold a vector."""
         with self.database.begin() as tx:
-            return int(tx.raw(f"SELECT count(*) FROM {self.scope.relation.sql} AS t WHERE {self._held}")[0][0])
+            return int(tx.raw(f"SELECT count(*) FROM {self._joined()} WHERE {self._held}")[0][0])
 
     def sample(self, n: int) -> list[Stored]:
         """At most n rows that hold a vector and that no outstanding change covers, drawn at random."""
@@ -174,7 +169,7 @@ class ColumnSearch:
             keys: list[Key] = []
             for pages in (f" TABLESAMPLE SYSTEM ({share:.6f})", "") if share < 100 else ("",):
                 keys = tx.raw(
-                    f"SELECT {scope.key_texts('t')} FROM {scope.relation.sql} AS t{pages}"
+                    f"SELECT {scope.key_texts('t')} FROM {self._joined(pages)}"
                     f" WHERE {self._held} AND NOT {changed} ORDER BY random() LIMIT {int(n)}"
                 )
                 if len(keys) == n:
@@ -186,15 +181,18 @@ class ColumnSearch:
         with self.database.begin(snapshot=True) as tx:
             return self._rows(keys, tx)
 
+    def _joined(self, pages: str = "") -> str:
+        return f"{self.scope.relation.sql} AS t{pages}{self.column.seat.joined('JOIN')}"
+
     @property
     def _held(self) -> str:
-        return f"t.{quoted(self.column.name)} IS NOT NULL AND {self.scope.where()}"
+        return f"{self.column.seat.value} IS NOT NULL AND {self.scope.where()}"
 
     @property
     def _sent(self) -> str:
         # The column itself would end a prepared statement when a switch gives its name to another size.
         scope, column = self.scope, self.column
-        return f"{quoted(scope.extension_schema)}.{column.base}_send(t.{quoted(column.name)})"
+        return f"{quoted(scope.extension_schema)}.{column.base}_send({column.seat.value})"
 
     def _share(self, tx: PostgresTx, n: int) -> float:
         """Percent of the table's pages that a sample looks at."""
@@ -206,13 +204,10 @@ class ColumnSearch:
         if not keys:
             return []
         scope = self.scope
-        texts = {row.key: row.text for row in RowSource(self.database, scope, self.column.name).reread_in(keys, tx)}
-        arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
-        names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
-        same = " AND ".join(f"t.{quoted(c.name)} = limosa_k{i}::{c.type}" for i, c in enumerate(scope.key))
+        texts = {row.key: row.text for row in RowSource(self.database, scope, self.column.seat).reread_in(keys, tx)}
         found: list[tuple[Any, ...]] = tx.raw(
-            f"SELECT {scope.key_texts('t')}, {self._sent}"
-            f" FROM unnest({arrays}) AS limosa_sent({names}) JOIN {scope.relation.sql} AS t ON {same}",
+            f"SELECT {scope.key_texts('t')}, {self._sent} FROM {sent_keys(scope)}"
+            f" JOIN {scope.relation.sql} AS t ON {same_key(scope)}{self.column.seat.joined()}",
             *keys_parameter(keys),
             binary=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from limosa.stores.postgres.rows import Along, RowSource
 from limosa.stores.postgres.runner import Runner
 from limosa.stores.postgres.scope import scope_of
 from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
+from limosa.stores.postgres.seat import seated
 from limosa.stores.postgres.strain import Strain
 from limosa.stores.postgres.writer import RowTarget
 
@@ -91,36 +91,26 @@ class PostgresStore:
         if back:
             # The old vectors stand for the text as the source describes it.
             scope = replace(scope, text=self.migration.source.place.text)
-        column = scope.old(epoch) if back else scope.new(epoch)
-        types = self._types((scope.old(epoch), scope.new(epoch)))
-        if column not in types:
+        seat = scope.old(epoch) if back else scope.new(epoch)
+        with self.database.autocommit() as tx:
+            stands = seated(tx, seat)
+            old = seated(tx, scope.old(epoch)) if self.migration.shortens and not back else None
+        if stands is None:
             raise Transient(
-                f"{scope.relation} has no column {column} now: another process has switched.",
+                f"{seat.relation} has no column {seat.column} now: another process has switched.",
                 do="Repeat the command; it looks again at where the migration stands.",
             )
-        along = None
-        if self.migration.shortens and not back and scope.old(epoch) in types:
-            along = Along(scope.old(epoch), half=types[scope.old(epoch)][1] == "halfvec")
-        source = RowSource(self.database, scope, column, along)
+        along = Along(scope.old(epoch), half=old.base == "halfvec") if old is not None else None
+        source = RowSource(self.database, scope, seat, along)
         target = RowTarget(
             begin=self.database.pipelined,
             scope=scope,
-            column=column,
+            column=seat.column,
             source=source,
-            element_oid=types[column][0],
+            element_oid=stands.element_oid,
             replicate=self.table.server.may_replicate,
         )
         return Ends(source, target)
-
-    def _types(self, columns: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Oid and name of the element type of those of the columns that are there."""
-        with self.database.autocommit() as tx:
-            found = tx.execute(
-                "SELECT a.attname, t.oid, t.typname FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
-                " WHERE a.attrelid = %(oid)s AND a.attname = ANY(%(names)s) AND NOT a.attisdropped",
-                {"oid": self.scope.table_oid, "names": list(columns)},
-            )
-        return {str(name): (int(oid), str(kind)) for name, oid, kind in found}
 
     def witness(self, epoch: int) -> PostgresWitness:
         """What can be said of the vectors under the names of an epoch."""
@@ -159,16 +149,15 @@ class PostgresWitness:
         """Rows of the filter in (after, upper] by class, in the snapshot of ``tx``."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and classify belong together
         scope = self.store.scope
-        return classify(scope, after, upper, tx, column=scope.new(self.epoch))
+        return classify(scope, after, upper, tx, seat=scope.new(self.epoch))
 
     def search(self, side: OldOrNew) -> ColumnSearch | None:
         """Searches the vectors of a side; None where their column is not there."""
         store, scope, index = self.store, self.store.scope, self.store.migration.index
-        name = scope.old(self.epoch) if side == "old" else scope.new(self.epoch)
+        seat = scope.old(self.epoch) if side == "old" else scope.new(self.epoch)
+        dimensions = scope.old_dimensions if side == "old" else scope.new_dimensions
         with store.database.begin() as tx:
-            column = vector_column(
-                tx, scope, name, dimensions=scope.old_dimensions if side == "old" else scope.new_dimensions
-            )
+            column = vector_column(tx, seat, dimensions=dimensions)
         if column is None:
             return None
         return ColumnSearch(

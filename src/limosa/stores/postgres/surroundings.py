@@ -220,7 +220,8 @@ def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
     """Names that the operations will make and that are there already."""
     if scope.shape == "fill":
         return ()
-    columns = [name for name in (scope.new(0), scope.old(1)) if table.column(name) is not None]
+    seats = [seat for seat in (scope.new(0), scope.old(1)) if not seat.beside]
+    columns = [seat.column for seat in seats if table.column(seat.column) is not None]
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]

@@ -16,7 +16,7 @@ from limosa.ports.tx import Begin, Tx
 from limosa.stores.postgres.codec import array_of_vectors
 from limosa.stores.postgres.database import PostgresTx, translated
 from limosa.stores.postgres.names import quoted
-from limosa.stores.postgres.rows import RowSource, keys_parameter
+from limosa.stores.postgres.rows import RowSource, keys_parameter, same_key, sent_keys
 from limosa.stores.postgres.scope import Scope
 
 __all__ = ["RowTarget"]
@@ -90,12 +90,9 @@ class RowTarget:
         if self.replicate:
             tx.send_raw(_QUIET)
         scope = self.scope
-        arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
-        names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
-        same = " AND ".join(f"t.{quoted(c.name)} = limosa_k{i}::{c.type}" for i, c in enumerate(scope.key))
         tx.raw(
             f"UPDATE {scope.relation.sql} AS t SET {quoted(self.column)} = NULL"
-            f" FROM unnest({arrays}) AS limosa_sent({names}) WHERE {same} AND t.{quoted(self.column)} IS NOT NULL",
+            f" FROM {sent_keys(scope)} WHERE {same_key(scope)} AND t.{quoted(self.column)} IS NOT NULL",
             *keys_parameter(keys),
         )
 
@@ -155,13 +152,11 @@ class RowTarget:
         if not keys:
             return []
         scope = self.scope
-        arrays = ", ".join(f"${i}::text[]" for i in range(1, len(scope.key) + 1))
-        names = ", ".join(f"limosa_k{i}" for i in range(len(scope.key)))
-        same = " AND ".join(f"t.{quoted(c.name)} = limosa_k{i}::{c.type}" for i, c in enumerate(scope.key))
         try:
             found = tx.raw(
-                f"SELECT {scope.key_texts('t')} FROM unnest({arrays}) AS limosa_sent({names})"
-                f" JOIN {scope.relation.sql} AS t ON {same} WHERE {scope.where()} FOR NO KEY UPDATE OF t SKIP LOCKED",
+                f"SELECT {scope.key_texts('t')} FROM {sent_keys(scope)}"
+                f" JOIN {scope.relation.sql} AS t ON {same_key(scope)}"
+                f" WHERE {scope.where()} FOR NO KEY UPDATE OF t SKIP LOCKED",
                 *keys_parameter(keys),
             )
         except psycopg.OperationalError as error:

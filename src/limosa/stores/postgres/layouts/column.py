@@ -54,7 +54,7 @@ class ColumnLayout:
         if scope.shape == "fill":
             return []
         table = scope.relation.sql
-        plain, work, parked = quoted(scope.vector), quoted(scope.new(0)), quoted(scope.old(1))
+        plain, work, parked = quoted(scope.vector), quoted(scope.new(0).column), quoted(scope.old(1).column)
         matched = self.match.statements("switched") if self.match is not None else ()
         unmatched = self.match.statements("ready") if self.match is not None else ()
         lock = f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
@@ -62,12 +62,12 @@ class ColumnLayout:
         switched = Operation(
             id="switch",
             step="cutover",
-            title=f"Make the new vectors {scope.relation}.{scope.vector}; the old ones stay as {scope.old(1)}",
+            title=f"Make the new vectors {scope.relation}.{scope.vector}; the old ones stay as {scope.old(1).column}",
             do=(
                 lock,
                 rename.format(table, plain, parked),
                 rename.format(table, work, plain),
-                guard_function(scope, scope.vector),
+                guard_function(scope, scope.new(1)),
                 *matched,
             ),
             undo=(
@@ -77,7 +77,7 @@ class ColumnLayout:
                 guard_function(scope, scope.new(0)),
                 *unmatched,
             ),
-            probe=self._has_column(scope.old(1)),
+            probe=self._has_column(scope.old(1).column),
             lock="ACCESS EXCLUSIVE",
         )
         return [*self._lift_not_null(), switched]
@@ -101,7 +101,7 @@ class ColumnLayout:
 
     def _add_column(self) -> Operation:
         scope = self.scope
-        name = scope.new(0)
+        name = scope.new(0).column
         return Operation(
             id="add-column",
             step="expand",
@@ -150,7 +150,7 @@ class ColumnLayout:
         ]
 
     def _drop_old(self, table: str) -> list[Operation]:
-        name = self.scope.old(1)
+        name = self.scope.old(1).column
         views = [view.sql for view in self.predecessors]
         if self.match is not None:
             views.append(self.match.views[0].sql)
