@@ -9,6 +9,7 @@ import time
 BENCHES = (
     ("bench.backfill",),
     ("bench.backfill", "--hnsw", "--rows", "5000"),
+    ("bench.layouts", "--rows", "10000"),
     ("bench.provider",),
     ("bench.distance",),
     ("bench.memory",),

@@ -105,8 +105,9 @@ def vectors_table(url: str, *, rows: int, d: int) -> None:
         connection.execute("VACUUM ANALYZE ready")
 
 
-def app_for(*, d: int, old_d: int, batch_rows: int, threads: int, index: bool = False) -> App:
+def app_for(*, d: int, old_d: int, batch_rows: int, threads: int, index: bool = False, layout: str = "column") -> App:
     """The migration of ``docs`` to drawn vectors of d dimensions."""
+    beside = {"layout": layout, "match": {"function": "match_docs", "returns": ["id"]}}
     app = open_app(
         {
             "name": "bench",
@@ -121,6 +122,7 @@ def app_for(*, d: int, old_d: int, batch_rows: int, threads: int, index: bool = 
             "target": {
                 "space": {"provider": "hashing", "model": "words-2", "dimensions": d},
                 **({} if index else {"index": False}),
+                **(beside if layout == "side_table" else {}),
             },
             "backfill": {"batch_rows": batch_rows},
         }

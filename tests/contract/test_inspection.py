@@ -125,7 +125,7 @@ def test_temporary_tables_are_refused(database: str) -> None:
         from limosa.stores.postgres.surroundings import gather
 
         with store.database.begin(snapshot=True) as tx:
-            around = gather(tx, store.migration, store.table, store.scope)
+            around = gather(tx, store.migration, store.table, store.scope, store.table)
         store.close()
     assert "is temporary" in table_checks(store.table, around)[0].said
 

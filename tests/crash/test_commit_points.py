@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import json
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,12 +67,16 @@ def _resume(world: World, verbs: str) -> None:
     process.close()
 
 
-def _fresh(url: str, folder: Path, provider: OpenAIServer) -> World:
+def _fresh(url: str, folder: Path, provider: OpenAIServer, layout: str) -> World:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS limosa CASCADE")
-        connection.execute("DROP TABLE IF EXISTS docs CASCADE")
+        connection.execute("DROP TABLE IF EXISTS docs, docs_embedding_8 CASCADE")
         connection.execute("DROP FUNCTION IF EXISTS match_docs(vector, double precision, integer)")
-    return make_table(url, folder, provider_url=provider.base_url)
+    world = make_table(url, folder, provider_url=provider.base_url)
+    job = json.loads(world.job.read_text())
+    job["target"]["layout"] = layout
+    world.job.write_text(json.dumps(job))
+    return world
 
 
 QUIET_RUNS = 3
@@ -81,11 +86,11 @@ TRIES = 5
 """How often a point is tried before it counts as not reached, for the same reason."""
 
 
-def _quiet(database: str, folder: Path, provider: OpenAIServer, verbs: str) -> list[list[str]]:
+def _quiet(database: str, folder: Path, provider: OpenAIServer, verbs: str, layout: str) -> list[list[str]]:
     """The commits of runs that are not killed; the last one's end stays in the database."""
     runs: list[list[str]] = []
     for _ in range(QUIET_RUNS):
-        world = _fresh(database, folder, provider)
+        world = _fresh(database, folder, provider, layout)
         proxy = _proxy(database)
         code, output = _drive(world, verbs, proxy)
         assert code == 0, output
@@ -101,14 +106,23 @@ def _wanted(labels: list[str]) -> list[Point]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "before-its-answer"])
-@pytest.mark.parametrize("verbs", [FORWARD, BACK], ids=["forward", "back"])
+@pytest.mark.parametrize(
+    ("layout", "verbs", "after"),
+    [
+        pytest.param("column", FORWARD, False, id="column-forward-before-the-commit"),
+        pytest.param("column", FORWARD, True, id="column-forward-before-its-answer"),
+        pytest.param("column", BACK, False, id="column-back-before-the-commit"),
+        pytest.param("column", BACK, True, id="column-back-before-its-answer"),
+        pytest.param("side_table", FORWARD, True, id="side-table-forward-before-its-answer"),
+        pytest.param("side_table", BACK, False, id="side-table-back-before-the-commit"),
+    ],
+)
 def test_a_kill_at_every_commit_point_changes_nothing(
-    database: str, tmp_path: Path, openai_server: OpenAIServer, verbs: str, after: bool
+    database: str, tmp_path: Path, openai_server: OpenAIServer, layout: str, verbs: str, after: bool
 ) -> None:
-    _fresh(database, tmp_path, openai_server)
+    _fresh(database, tmp_path, openai_server, layout)
     untouched = dump(database)
-    first, *others = [_wanted(labels) for labels in _quiet(database, tmp_path, openai_server, verbs)]
+    first, *others = [_wanted(labels) for labels in _quiet(database, tmp_path, openai_server, verbs, layout)]
     expected = dump(database)
     assert (expected == untouched) == (verbs == BACK)
     points = [point for point in first if all(point in other for other in others)]
@@ -116,7 +130,7 @@ def test_a_kill_at_every_commit_point_changes_nothing(
     wrong: list[str] = []
     for point in points:
         for _ in range(TRIES):
-            world = _fresh(database, tmp_path, openai_server)
+            world = _fresh(database, tmp_path, openai_server, layout)
             proxy = _proxy(database)
             proxy.kill_at, proxy.after = partial(_is, point), after
             _drive(world, verbs, proxy)

@@ -60,7 +60,13 @@ class World:
 
 
 def make_table(
-    url: str, folder: Path, *, provider_url: str, rows: int = 40, batch_rows: int = 16, lane: str = "direct"
+    url: str,
+    folder: Path,
+    *,
+    provider_url: str,
+    rows: int = 40,
+    batch_rows: int = 16,
+    lane: str = "direct",
 ) -> World:
     fill_table(url, rows=rows)
 
@@ -106,8 +112,12 @@ def start_driver(world: World, verbs: str, *, url: str) -> ForkServerProcess:
     return process
 
 
-def dump(url: str, *, table: str = "docs") -> str:
-    """Schema without limosa's own, and every row in the order of its text."""
+_TABLES = """SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('limosa', 'pg_catalog', 'information_schema') ORDER BY 1"""
+
+
+def dump(url: str) -> str:
+    """Schema without limosa's own, and every row of every table in the order of its text."""
     schema = subprocess.run(
         [str(programs(18) / "pg_dump"), "--schema-only", "--exclude-schema=limosa", "--restrict-key=limosa", url],
         check=True,
@@ -115,8 +125,13 @@ def dump(url: str, *, table: str = "docs") -> str:
         text=True,
     ).stdout
     with psycopg.connect(url) as connection:
-        rows = connection.execute(f'SELECT d::text FROM {table} AS d ORDER BY d::text COLLATE "C"').fetchall()
-    return "\n".join([schema, *(row[0] for row in rows)])
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        rows = [
+            (name, *row)
+            for name in tables
+            for row in connection.execute(f'SELECT d::text FROM {name} AS d ORDER BY d::text COLLATE "C"'.encode())
+        ]
+    return "\n".join([schema, *(row for _, row in rows)])
 
 
 def until(true: Callable[[], bool]) -> None:

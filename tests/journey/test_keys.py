@@ -102,7 +102,7 @@ def make(url: str, case: Case) -> None:
         connection.execute(f"INSERT INTO {case.table} SELECT {filled}, NULL FROM generate_series(1, 90) AS i")
 
 
-def app_for(case: Case, provider: OpenAIServer) -> App:
+def app_for(case: Case, provider: OpenAIServer, *, layout: str = "column") -> App:
     def space(model: str, d: int) -> dict[str, object]:
         return {"provider": "openai", "model": model, "dimensions": d, "base_url": provider.base_url}
 
@@ -116,33 +116,47 @@ def app_for(case: Case, provider: OpenAIServer) -> App:
     }
     if case.where is not None:
         source["where"] = case.where
-    target: dict[str, object] = {"space": space("new", 8)}
+    target: dict[str, object] = {"space": space("new", 8), "layout": layout}
+    if layout == "side_table":
+        target |= {
+            "vector_table": '"beside %s"',
+            "match": {"function": "match_keys", "returns": list(_names(case.key))},
+        }
     if case.index is not None:
         target["index"] = case.index
     return open_app({"name": "keys", "source": source, "target": target, "backfill": {"batch_rows": 7}})
 
 
+def _names(key: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (key,) if isinstance(key, str) else key
+
+
+@pytest.mark.parametrize("layout", ["column", "side_table"])
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_table_of_this_kind_goes_there_and_back(
-    database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, name: str
+    database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, name: str, layout: str
 ) -> None:
     case = CASES[name]
     monkeypatch.setenv("LIMOSA_TEST_URL", database)
     make(database, case)
-    before = dump(database, table=case.table)
-    app = app_for(case, openai_server)
+    before = dump(database)
+    app = app_for(case, openai_server, layout=layout)
     proofs = app.run(accept=ACCEPT)
     assert {proof.verdict for proof in proofs} <= {"proved", "unchecked"}
     app.cutover()
     app.rollback()
-    assert dump(database, table=case.table) == before
+    assert dump(database) == before
     app.run(accept=ACCEPT)
     app.cutover()
     app.finish()
     app.close()
+    schema = f"{case.table.partition('.')[0]}." if "." in case.table else ""
+    keys = ", ".join(f'"{name}"' for name in _names(case.key))
+    beside = f""" LEFT JOIN {schema}"beside %s" USING ({keys})""" if layout == "side_table" else ""
     with psycopg.connect(database) as connection:
         rows = connection.execute(
-            f"SELECT {case.said}, embedding::real[], coalesce({case.where or 'true'}, false) FROM {case.table}"
+            f"SELECT {case.said}, embedding::real[], coalesce({case.where or 'true'}, false)"
+            f" FROM {case.table}{beside}".encode()
         ).fetchall()
     assert len(rows) == 90
     for text, vector, kept in rows:

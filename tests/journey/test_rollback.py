@@ -15,7 +15,7 @@ from limosa.steps.expand import expand
 from limosa.steps.index import index
 from limosa.steps.verify import verify
 from tests.crash.world import dump, fill_table
-from tests.journey.world import NEW, OLD, Writer, docs_app, stale_rows
+from tests.journey.world import LAYOUTS, NEW, OLD, Writer, docs_app, stale_rows
 from tests.providers.openai_server import Fault, OpenAIServer
 
 
@@ -42,14 +42,19 @@ def _forward(app: App, last: str) -> None:
             return
 
 
+@pytest.fixture(params=list(LAYOUTS))
+def layout(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def app(database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> App:
+def app(database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, layout: str) -> App:
     monkeypatch.setenv("LIMOSA_TEST_URL", database)
-    return docs_app(openai_server.base_url)
+    return docs_app(openai_server.base_url, layout=layout)
 
 
 @pytest.mark.parametrize("last", list(STEPS))
-def test_rollback_from_after_each_step_leaves_an_equal_dump(database: str, app: App, last: str) -> None:
+def test_rollback_from_after_each_step_leaves_an_equal_dump(database: str, app: App, layout: str, last: str) -> None:
     fill_table(database, rows=120)
     before = dump(database)
     _forward(app, last)
@@ -58,22 +63,22 @@ def test_rollback_from_after_each_step_leaves_an_equal_dump(database: str, app: 
     assert dump(database) == before
     # And forward again, as if nothing had been.
     _forward(app, "cutover")
-    assert not stale_rows(database, "embedding", model=NEW[0], d=NEW[1])
+    assert not stale_rows(database, "embedding", model=NEW[0], d=NEW[1], table=LAYOUTS[layout])
     app.finish()
     app.close()
 
 
 @pytest.mark.parametrize("last", list(STEPS))
-def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, last: str) -> None:
+def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, layout: str, last: str) -> None:
     fill_table(database, rows=120)
     schema = dump(database).split("\n(", 1)[0]
+    parked = "embedding_limosa_old" if layout == "column" else "embedding"
     with Writer(database) as writer:
         _forward(app, last)
         _wait_for(writer, 20)
         with psycopg.connect(database) as connection:
             watched = connection.execute(
-                f"SELECT id, title, body, note, {'embedding_limosa_old' if last == 'cutover' else 'embedding'}::text"
-                " FROM docs"
+                f"SELECT id, title, body, note, {parked if last == 'cutover' else 'embedding'}::text FROM docs"
             ).fetchall()
         left = app.rollback()
         _wait_for(writer, 10)

@@ -16,10 +16,13 @@ from limosa.app import App, open_app
 from limosa.model.batch import Key
 from tests.providers.openai_server import vector_of
 
-__all__ = ["NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
+__all__ = ["LAYOUTS", "NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
+
+LAYOUTS = {"column": "docs", "side_table": "docs_embedding_8"}
+"""Each layout, and the table that has the new vectors of ``docs``."""
 
 USD_PER_MILLION = 1000.0
 """A tenth of a cent a token, so that small tables cost something."""
@@ -36,6 +39,7 @@ def docs_app(
     source: Named = OLD,
     target: Named | None = NEW,
     provider: str = "openai",
+    layout: str = "column",
     **backfill: object,
 ) -> App:
     """The migration of ``docs`` to another space, or without one a fill; the store is what LIMOSA_TEST_URL says."""
@@ -62,7 +66,8 @@ def docs_app(
         "backfill": {"batch_rows": 32, **backfill},
     }
     if target is not None:
-        job["target"] = {"space": space(target), "match": {"function": "match_docs", "returns": ["id"]}}
+        match = {"function": "match_docs", "returns": ["id"]}
+        job["target"] = {"layout": layout, "space": space(target), "match": match}
     return open_app(job)
 
 
@@ -73,15 +78,19 @@ def _texts(connection: psycopg.Connection[tuple[object, ...]]) -> list[tuple[int
     return [(int(str(key)), str(text)) for key, text in found]
 
 
-def stale_rows(url: str, column: str, *, model: str, d: int) -> list[Key]:
-    """Keys of rows whose vector is missing or is not the embedding of the row's own text."""
+def stale_rows(url: str, column: str, *, model: str, d: int, table: str = "docs") -> list[Key]:
+    """Keys of rows whose vector is missing or is not the embedding of the row's own text.
+
+    Args:
+        table: the one that has the vectors.
+    """
     stale: list[Key] = []
     with psycopg.connect(url) as connection:
         vectors: dict[int, list[float] | None] = dict(
-            connection.execute(f'SELECT id, "{column}"::real[] FROM docs').fetchall()
+            connection.execute(f'SELECT id, "{column}"::real[] FROM {table}').fetchall()
         )
         for key, text in _texts(connection):
-            found = vectors[key]
+            found = vectors.get(key)
             wanted = vector_of(text, model=model, d=d)
             if found is None or not np.allclose(np.asarray(found, dtype=np.float32), wanted, atol=1e-6):
                 stale.append((str(key),))

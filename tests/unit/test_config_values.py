@@ -149,7 +149,6 @@ def test_a_wrong_query_is_refused(query: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("check", "word", "said"),
     [
-        (values.layout, "side_table", "not available yet"),
         (values.layout, "in_place", "not available yet"),
         (values.layout, "dimension_tables", "not available yet"),
         (values.layout, "colum", 'did you mean "column"'),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
+import pytest
 
 from limosa.embedders.hashing import HashingEmbedder
 from limosa.errors import LimosaError, Refused, RowRefused, Transient
@@ -153,6 +154,21 @@ def test_a_plan_asks_before_more_than_a_night() -> None:
         assert plan.estimates["slowest"] == "the database"
         assert plan.estimates["total_s"] == round(rows / 30 + 10, 1)
     assert 1_000_000 / 30 > ACCEPTED_S > 1000 / 30
+
+
+@pytest.mark.parametrize(("rows", "named"), [(1_000_000, True), (1000, False)])
+def test_a_plan_names_the_layout_that_is_much_faster_where_it_matters(rows: int, named: bool) -> None:
+    sizes = {
+        name: {"write_rows_per_s": rate, "wal_bytes": 1, "added_bytes": 1}
+        for name, rate in (("column", 30.0), ("side_table", 20_000.0))
+    }
+    found = replace(
+        facts(rows, write_rows_per_s=30.0), sizes={**facts(rows, write_rows_per_s=30.0).sizes, "layouts": sizes}
+    )
+    plan = build_plan(migration(), found, embedder=lambda side: Provider())
+    assert any(check.name == "layout" and "side_table" in check.do for check in plan.checks) == named
+    assert isinstance(plan.estimates["layouts"], dict)
+    assert plan.estimates["layouts"]["column"]["time_s"] == round(rows / 30 + 10, 1)
 
 
 def test_a_plan_says_that_texts_leave_and_that_a_retired_model_cannot_bring_back() -> None:

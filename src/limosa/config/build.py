@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from limosa.config.schema import BackfillSection, File, IndexSection, SourceSection, SpaceSection, TargetSection
 from limosa.model.migration import Backfill, Index, Match, Migration, Side, UsageTable
 from limosa.model.place import Place, Text
@@ -16,7 +18,8 @@ def build(file: File) -> Migration:
     source, target, backfill = file.source, file.target, file.backfill
     own_text = not target.model_fields_set.isdisjoint({"text", "template", "query"})
     source_side = _side(_place(source, _text(source)), source.space, backfill)
-    target_side = _side(_place(source, _text(target if own_text else source)), target.space or source.space, backfill)
+    place = _place(source, _text(target if own_text else source))
+    target_side = _side(replace(place, vector_table=target.vector_table), target.space or source.space, backfill)
     fill = source_side.space.fingerprint == target_side.space.fingerprint
     return Migration(
         name=file.name,
@@ -39,6 +42,7 @@ def build(file: File) -> Migration:
             pause_file=backfill.pause_file,
             lane=backfill.lane,
         ),
+        view=target.view,
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )
 
@@ -65,6 +69,7 @@ def _place(source: SourceSection, text: Text) -> Place:
         text=text,
         vector=source.vector,
         where=source.where,
+        vector_table=source.vector_table,
     )
 
 

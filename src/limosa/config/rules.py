@@ -24,6 +24,7 @@ def broken_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
     yield from _queries(raw)
     yield from _copies(raw)
     yield from _index(raw)
+    yield from _beside(raw)
     if raw.get("soak_days") is not None and _section(raw, "backfill").get("soak_days") is not None:
         yield ("soak_days",), "it stands at the top and in [backfill]; needed is one of them."
 
@@ -69,6 +70,22 @@ def _copies(raw: Mapping[str, object]) -> Iterator[Finding]:
         if not same:
             what = "moving to another column" if key == "vector" else "copying to another place"
             yield ("target", key), f"{what} is not available yet; needed is the same {key} as in [source], or none."
+
+
+def _beside(raw: Mapping[str, object]) -> Iterator[Finding]:
+    """What belongs to one layout only."""
+    target = _section(raw, "target")
+    layout = target.get("layout", "column")
+    if layout == "side_table" and not {"match", "view"} & target.keys():
+        said = (
+            "the application reads through a match function or a view; needed is [target.match], or view in [target]."
+        )
+        yield ("target", "layout"), said
+    for key in ("vector_table", "view"):
+        if key in target and layout != "side_table":
+            yield ("target", key), 'it belongs to layout = "side_table".'
+    if "vector_table" in _section(raw, "source") and "space" in target and layout != "side_table":
+        yield ("target", "layout"), 'vectors of a table beside move to another such table; needed is "side_table".'
 
 
 def _index(raw: Mapping[str, object]) -> Iterator[Finding]:

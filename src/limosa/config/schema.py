@@ -56,6 +56,7 @@ _TEXT = "the name of a text column, or a list of names"
 _TEMPLATE = "a text with {column} in it"
 _QUERY = "a SELECT that gives the key columns and a column text"
 _WHERE = "a condition in the store's language"
+_VECTOR_TABLE = "the name of a table of vectors beside the table"
 
 
 class Section(BaseModel):
@@ -99,6 +100,7 @@ class SourceSection(Section):
     template: Annotated[Template | None, Field(description=_TEMPLATE)] = None
     query: Annotated[Query | None, Field(description=_QUERY)] = None
     vector: Annotated[Column, Field(description="the name of the vector column")]
+    vector_table: Annotated[Column | None, Field(description=_VECTOR_TABLE)] = None
     where: Annotated[Filled | None, Field(description=_WHERE)] = None
     space: Annotated[SpaceSection, Field(description="a section [source.space]")]
 
@@ -125,7 +127,7 @@ class MatchSection(Section):
 class TargetSection(Section):
     """``[target]``: where the vectors will be; keys of the place left out are as in ``[source]``."""
 
-    layout: Annotated[str, AfterValidator(values.layout), Field(description='"column"')] = "column"
+    layout: Annotated[str, AfterValidator(values.layout), Field(description='"column" or "side_table"')] = "column"
     store: Annotated[Store | None, Field(description=_STORE)] = None
     table: Annotated[Column | None, Field(description="the name of a table")] = None
     key: Annotated[Columns | None, Field(description=_COLUMNS)] = None
@@ -133,6 +135,8 @@ class TargetSection(Section):
     template: Annotated[Template | None, Field(description=_TEMPLATE)] = None
     query: Annotated[Query | None, Field(description=_QUERY)] = None
     vector: Annotated[Column | None, Field(description="the name of the vector column")] = None
+    vector_table: Annotated[Column | None, Field(description=_VECTOR_TABLE)] = None
+    view: Annotated[Column | None, Field(description="the name of a view")] = None
     where: Annotated[Filled | None, Field(description=_WHERE)] = None
     space: Annotated[SpaceSection | None, Field(description="a section [target.space]")] = None
     index: Annotated[

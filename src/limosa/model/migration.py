@@ -164,6 +164,7 @@ class Migration:
     """One job: source, target, and how to get there.
 
     Attributes:
+        view: a view through which the application reads, over whichever vectors are in use; None for none.
         split: set for a split only; then ``source`` and ``target`` are the same side.
         backup: ``none``, ``table``, ``database``, or empty for what the store does best.
         on_start: what ``limosa.ensure`` does where there is something to do.
@@ -178,6 +179,7 @@ class Migration:
     backfill: Backfill
     soak_days: int = 7
     split: Split | None = None
+    view: str | None = None
     backup: str = ""
     on_start: OnStart = "warn"
 
@@ -205,6 +207,16 @@ class Migration:
         text = repr((self.name, sides, self.layout, self.index, self.match))
         if self.split is not None:
             text += repr(self.split)
+        # Named only where they are given: a migration that began without them is still the same one.
+        text += "".join(
+            f"{name}={value}"
+            for name, value in (
+                ("from", self.source.place.vector_table),
+                ("to", self.target.place.vector_table),
+                ("view", self.view),
+            )
+            if value is not None
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

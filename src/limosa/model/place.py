@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Place", "Text"]
 
@@ -42,6 +42,7 @@ class Place:
         key: the columns that identify a row, in the order of the unique index.
         text: where texts come from.
         vector: the column that holds the vector.
+        vector_table: the table beside ``table``, with the same key, that has this column; None where ``table`` has it.
         where: a filter in the store's language; None for every row.
     """
 
@@ -51,3 +52,4 @@ class Place:
     text: Text
     vector: str
     where: str | None = None
+    vector_table: str | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
-from limosa.plan.estimates import estimates, slow_checks
+from limosa.plan.estimates import estimates, layout_checks, slow_checks
 from limosa.plan.lanes import in_lane, lane_checks
 from limosa.plan.lengths import length_checks
 from limosa.plan.models import new_model_checks, old_model_checks, sent_checks, space_checks
@@ -65,7 +65,7 @@ def build_plan(
         checks += budget_checks(migration, in_lane(migration.backfill.lane, new, cost))
         checks += length_checks(migration, new.embedder, facts.longest)
     checks += lane_checks(migration, new)
-    checks += sent_checks(migration, new.embedder) + slow_checks(estimated)
+    checks += sent_checks(migration, new.embedder) + layout_checks(migration, estimated) + slow_checks(estimated)
     return _plan(migration, facts, locked, checks, estimated)
 
 

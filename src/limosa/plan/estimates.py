@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
 from limosa.plan.lanes import in_lane, lanes
@@ -11,10 +13,15 @@ from limosa.plan.probe import Probe
 from limosa.ports.embedder import HERE
 from limosa.ports.store import Facts
 
-__all__ = ["ACCEPTED_S", "AHEAD_BYTES", "estimates", "slow_checks"]
+__all__ = ["ACCEPTED_S", "AHEAD_BYTES", "estimates", "layout_checks", "slow_checks"]
 
 ACCEPTED_S = 6 * 3600.0
 """A longer migration asks first: it is a night's work no more, and the old index is slower all that while."""
+
+MUCH = 2.0
+WORTH_S = 600.0
+"""The other layout is named where it takes half the time at most, and spares ten minutes at least: below that a table
+of its own is not worth a thought."""
 
 AHEAD_BYTES = 32 * 2**20
 """Vectors that are read ahead or wait to be written, all workers together: with them a process stays under 256 MB."""
@@ -66,8 +73,36 @@ def estimates(migration: Migration, facts: Facts, new: Probe, old: Probe | None,
         "columns_sent": list(columns_sent(migration.target.place.text)),
         "new_model_answers": new.error is None,
         "lanes": ways,
+        "layouts": _layouts(facts, embed_per_s, build_s),
         "old_model_answers": old.error is None if old is not None else None,
     }
+
+
+def _layouts(facts: Facts, embed_per_s: float | None, build_s: float) -> dict[str, dict[str, object]]:
+    """What each layout takes, in seconds of backfill and index, and bytes; empty where there is no choice."""
+    ways = facts.sizes.get("layouts")
+    found: dict[str, dict[str, object]] = {}
+    for name, way in ways.items() if isinstance(ways, dict) else ():
+        rate = min(float(way["write_rows_per_s"]), embed_per_s or math.inf)
+        time_s = round(facts.counts.get("to_embed", 0) / rate + build_s, 1)
+        found[name] = {"time_s": time_s, "wal_bytes": way["wal_bytes"], "added_bytes": way["added_bytes"]}
+    return found
+
+
+def layout_checks(migration: Migration, estimated: dict[str, object]) -> list[Check]:
+    """Says which layout to take where the other one is much faster."""
+    ways = estimated.get("layouts")
+    if migration.layout != "column" or not isinstance(ways, dict) or not ways:
+        return []
+    ours, beside = float(ways["column"]["time_s"]), float(ways["side_table"]["time_s"])
+    if ours < MUCH * beside or ours - beside < WORTH_S:
+        return []
+    said = (
+        f"The layout side_table takes about {beside / 3600:.1f} hours instead of {ours / 3600:.1f}: the table itself is"
+        " not rewritten, and its rows enter no old index again."
+    )
+    do = 'Set layout = "side_table" in [target]; the application then searches by match function or view.'
+    return [Check(name="layout", verdict="note", said=said, do=do)]
 
 
 def _embed_rows_per_s(new: Probe) -> float | None:
@@ -101,7 +136,7 @@ def slow_checks(estimated: dict[str, object]) -> list[Check]:
             said=f"{rows:,} rows take longer than {ACCEPTED_S / 3600:.0f} hours; {estimated['slowest']} is slowest.",
             needed="Your word that it may take so long; it can be stopped and goes on where it stood.",
             do=(
-                "Drop the old index first if searches can do without it, or set a fillfactor."
+                'Set layout = "side_table" in [target], which enters no row into the old index again.'
                 if estimated["slowest"] == "the database"
                 else "Ask the provider for a higher limit, or raise batch_rows in [backfill]."
             ),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_plan", "print_ways"]
 
+_WAYS = frozenset({"lanes", "layouts"})
+"""Estimates of ways to choose from, each shown side by side."""
+
 _VERDICTS = {
     "refused": ("refused", "bold red"),
     "accept": ("question", "bold yellow"),
@@ -39,8 +42,9 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
     else:
         _spaces(console, plan, migration)
     _figures(console, "Rows", plan.counts)
-    _figures(console, "Estimates", {name: value for name, value in plan.estimates.items() if name != "lanes"})
+    _figures(console, "Estimates", {name: value for name, value in plan.estimates.items() if name not in _WAYS})
     print_ways(console, plan.estimates.get("lanes"), migration.backfill.lane)
+    _layouts(console, plan.estimates.get("layouts"), migration.layout)
     _rehearsed(console, plan.facts)
     _checks(console, plan, file)
     print_heading(console, "What run, cutover and finish do")
@@ -103,6 +107,19 @@ def print_ways(console: Console, lanes: object, chosen: str) -> None:
         if "within_s" in way:
             said.append(f"within {way['within_s'] / 3600:.0f} hours")
         print_line(console, name, ", ".join(said) + (" (as the file says)" if name == chosen else ""))
+
+
+def _layouts(console: Console, layouts: object, chosen: str) -> None:
+    """The layouts side by side: time of backfill and index, write-ahead log, and what is added on disk."""
+    if not isinstance(layouts, Mapping) or not layouts:
+        return
+    print_heading(console, "Ways to store the vectors")
+    for name, way in layouts.items():
+        said = (
+            f"about {in_words('time_s', way['time_s'])}, {in_words('wal_bytes', way['wal_bytes'])} of write-ahead log,"
+            f" {in_words('added_bytes', way['added_bytes'])} more on disk before the index"
+        )
+        print_line(console, name, said + (" (as the file says)" if name == chosen else ""))
 
 
 def _rehearsed(console: Console, facts: Mapping[str, object]) -> None:

@@ -80,7 +80,7 @@ def arm(scope: Scope) -> list[Operation]:
         "update": f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_outrun(scope)}) EXECUTE FUNCTION {capture}",
         "delete": f"AFTER DELETE ON {table} FOR EACH ROW{old_kept} EXECUTE FUNCTION {capture}",
         "truncate": f"AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {truncate}",
-        "guard": f"BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({_unwritten(scope)}) EXECUTE FUNCTION {guard}",
+        "guard": f"{_guarded(scope)} EXECUTE FUNCTION {guard}",
     }
     does: list[str] = []
     for role, name in names.items():
@@ -145,6 +145,14 @@ def _outrun(scope: Scope) -> str:
     if scope.filter is not None:
         parts.append(f"({scope.where('old')}) IS DISTINCT FROM ({scope.where('new')})")
     return " OR ".join(parts)
+
+
+def _guarded(scope: Scope) -> str:
+    """When the guard takes a vector away: in the row itself before it is written, in a table beside it after."""
+    table = scope.relation.sql
+    if scope.new(0).beside:
+        return f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_text_differs(scope)})"
+    return f"BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({_unwritten(scope)})"
 
 
 def _unwritten(scope: Scope) -> str:

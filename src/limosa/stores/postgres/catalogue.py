@@ -17,6 +17,7 @@ __all__ = [
     "Column",
     "Dependent",
     "Function",
+    "Grant",
     "IndexFacts",
     "Server",
     "Table",
@@ -121,6 +122,15 @@ class Server:
     parallel_workers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right that somebody beside the owner has: ``grantee`` None is PUBLIC, ``column`` None the whole table."""
+
+    grantee: str | None
+    privilege: str
+    column: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """What the catalogue says of one table."""
@@ -143,6 +153,7 @@ class Table:
     triggers: tuple[Trigger, ...]
     publications: tuple[str, ...]
     inbound_keys: tuple[str, ...]
+    grants: tuple[Grant, ...]
     heap_bytes: int
     index_bytes: int
     total_bytes: int
@@ -209,6 +220,7 @@ def look(tx: Tx, name: str) -> Table:
         triggers=tuple(_trigger(each) for each in tx.execute(_SQL["triggers"], ids)),
         publications=tuple(each[0] for each in tx.execute(_SQL["publications"], ids)),
         inbound_keys=tuple(each[0] for each in tx.execute(_SQL["inbound"], ids)),
+        grants=tuple(Grant(*each) for each in tx.execute(_SQL["table_grants"], ids)),
         heap_bytes=heap,
         index_bytes=indexes,
         total_bytes=total,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -84,15 +84,16 @@ class PostgresTx:
     """One open transaction on one connection.
 
     Args:
-        pipeline: of the connection; None where every statement is waited for.
+        pipe: where the connection's pipeline is entered; None where every statement is waited for.
     """
 
     def __init__(
-        self, connection: psycopg.Connection[tuple[Any, ...]], home: str, pipeline: psycopg.Pipeline | None = None
+        self, connection: psycopg.Connection[tuple[Any, ...]], home: str, pipe: ExitStack | None = None
     ) -> None:
         self.connection = connection
         self._home = home
-        self._pipeline = pipeline
+        self._pipe = pipe
+        self._pipeline = pipe.enter_context(connection.pipeline()) if pipe is not None else None
         self._conditions: list[tuple[psycopg.Cursor[tuple[Any, ...]], LimosaError]] = []
 
     @property
@@ -151,6 +152,33 @@ class PostgresTx:
         with psycopg.RawCursor(self.connection) as cursor:
             cursor.execute(sql, params or None, binary=binary, prepare=prepare)
             return self._rows(cursor)
+
+    def sent(self, sql: str, *params: object) -> list[tuple[bytes, ...]]:
+        """Like ``raw``, but each value as the server sends it in binary format; for columns that are not NULL."""
+        with psycopg.RawCursor(self.connection) as cursor:
+            cursor.execute(sql, params or None, binary=True)
+            self.arrive()
+            result = cursor.pgresult
+            assert result is not None  # noqa: S101 - it was executed
+            places = range(result.nfields)
+            return [tuple(bytes(result.get_value(row, i) or b"") for i in places) for row in range(result.ntuples)]
+
+    def copy(self, sql: str, blocks: Iterable[bytes]) -> None:
+        """Sends blocks of a COPY FROM STDIN; a pipeline, which takes none, is left for it.
+
+        Raises:
+            psycopg.Error: the server took none of the rows.
+        """
+        if self._pipe is not None:
+            self.arrive()
+            self._pipe.close()
+        try:
+            with psycopg.RawCursor(self.connection) as cursor, cursor.copy(sql) as copy:
+                for block in blocks:
+                    copy.write(block)
+        finally:
+            if self._pipe is not None:
+                self._pipeline = self._pipe.enter_context(self.connection.pipeline())
 
     def send_raw(self, *statements: str) -> None:
         """Statements without parameters whose answers nobody waits for."""
@@ -233,9 +261,9 @@ class Database:
             with self.begin(snapshot=snapshot) as tx:
                 yield tx
             return
-        with self.session() as connection, connection.pipeline() as pipeline:
+        with self.session() as connection, ExitStack() as pipe:
+            tx = PostgresTx(connection, self.title, pipe)
             connection.execute("BEGIN")
-            tx = PostgresTx(connection, self.title, pipeline)
             yield tx
             if tx.conditional:
                 tx.arrive()

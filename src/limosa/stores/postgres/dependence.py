@@ -42,7 +42,7 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
             said = f"{', '.join(others)} was made by an earlier migration and reads {scope.vector} through {view}."
             do = f'Name it in the file: function = "{others[0]}" in [target.match]; or drop it.'
             found.append(_refusal(said, do))
-    return found + _published(table) + _indexes(scope, around)
+    return found + (_published(table) if scope.beside is None else []) + _indexes(scope, around)
 
 
 def _match_name(migration: Migration, scope: Scope, around: Surroundings) -> str:
@@ -114,6 +114,9 @@ def trigger_checks(table: Table, scope: Scope) -> list[Check]:
     """Triggers that would undo the guard, and triggers that fire for every row limosa writes."""
     found = []
     guard = trigger_names(scope).get("guard")
+    if scope.new(0).beside:
+        # It looks at the row when everything else has changed it.
+        guard = None
     late = [t.name for t in table.triggers if t.before_update_row and guard and t.name.encode() > guard.encode()]
     if late:
         found.append(
@@ -126,7 +129,8 @@ def trigger_checks(table: Table, scope: Scope) -> list[Check]:
                 do=f"ALTER TRIGGER {quoted(late[0])} ON {table.relation.sql} RENAME TO ...;",
             )
         )
-    firing = [t.name for t in table.triggers if _fires(t.on_update, t.enabled, t.definition, table)]
+    writes = not scope.new(0).beside
+    firing = [t.name for t in table.triggers if writes and _fires(t.on_update, t.enabled, t.definition, table)]
     firing = [name for name in firing if name not in trigger_names(scope).values()]
     if firing:
         rest = table.server.may_replicate

@@ -25,7 +25,9 @@ def operator_class(base: str, metric: str) -> str:
 
 
 def index_relation(scope: Scope) -> Relation:
-    """Name of the index while the migration lives."""
+    """Name of the index while the migration lives; that of a table beside stays."""
+    if scope.beside is not None:
+        return Relation(scope.beside.schema, shortened(f"{scope.beside.name}_{scope.vector}", "_idx"))
     return Relation(scope.relation.schema, shortened(f"{scope.relation.name}_{scope.vector}", "_limosa_idx"))
 
 
@@ -76,7 +78,7 @@ def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operat
             clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
         )
     ]
-    if index.kind == "hnsw" and table.server.parallel_workers > 0 and not _has_workers(table):
+    if index.kind == "hnsw" and table.server.parallel_workers > 0 and (seat.beside or not _has_workers(table)):
         # The heap of a table of TOASTed vectors looks too small to Postgres: it would build serially, and not say so.
         on = f"ALTER TABLE {target} SET (parallel_workers = {WORKERS})"
         off = f"ALTER TABLE {target} RESET (parallel_workers)"

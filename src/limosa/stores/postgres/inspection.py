@@ -10,14 +10,16 @@ from limosa.model.batch import Vectors
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
+from limosa.ports.layout import Layout
 from limosa.ports.store import Facts, Longest
+from limosa.stores.postgres.beside import beside_checks
 from limosa.stores.postgres.catalogue import Table, functions, look
 from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
 from limosa.stores.postgres.counts import Counts, count_rows, longest_texts, query_checks, sample, vector_sizes
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.dependence import dependence_checks, name_checks, trigger_checks
 from limosa.stores.postgres.grants import grant_checks, row_security_checks, sees_all_rows
-from limosa.stores.postgres.layouts.column import ColumnLayout
+from limosa.stores.postgres.layouts.choose import layout_of
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.matching import match_checks
 from limosa.stores.postgres.names import Relation, parse_relation
@@ -54,7 +56,8 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
     """
     with database.begin(snapshot=True) as tx:
         table = look(tx, migration.target.place.table)
-        around = gather(tx, migration, table, scope)
+        holder = look(tx, scope.old(0).relation.sql) if seated(tx, scope.old(0)) is not None else table
+        around = gather(tx, migration, table, scope, holder)
         made = _match_function(tx, migration, table, scope, around)
     checks = pooler_checks(database) + grant_checks(table, scope, around) + row_security_checks(table)
     asked = query_checks(database, scope)
@@ -66,20 +69,13 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
     counts = contents.counts.rows if contents.counts is not None else {}
     under_way = around.stage is not None and (around.stage.active or around.stage.step == "finish")
     checks += [_stage(around)] if under_way else _checks(migration, table, scope, around, made) + asked
+    checks += beside_checks(table, holder, scope, migration) if not under_way else []
     if not under_way and contents.counts is not None:
-        checks += vector_checks(table, scope, migration, contents.sizes or {})
+        checks += vector_checks(holder, scope, migration, contents.sizes or {})
         checks += count_checks(scope, counts, repeated=contents.counts.repeated)
         checks += notes(table, scope, migration, around, counts)
     elif not under_way:
-        checks += vector_checks(table, scope, migration, {})
-    layout = ColumnLayout(
-        scope=scope,
-        table=table,
-        index=migration.index,
-        match=made,
-        rows=counts.get("rows", 0),
-        predecessors=tuple(view for view, _ in around.predecessors),
-    )
+        checks += vector_checks(holder, scope, migration, {})
     embedded = counts.get("to_embed", 0)
     return Facts(
         checks=tuple(sorted(checks, key=lambda check: _ORDER[check.verdict])),
@@ -87,7 +83,9 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
         sizes=sizes(table, scope, migration.index, around.room, counts) if counts else {},
         texts=tuple(contents.texts),
         characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
-        operations=_operations(layout),
+        operations=_operations(
+            layout_of(migration, table, scope, around=around, match=made, rows=counts.get("rows", 0))
+        ),
         longest=contents.longest,
         stored_texts=tuple(contents.stored_texts),
         stored_vectors=contents.stored,
@@ -97,7 +95,7 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
 _ORDER = {"refused": 0, "accept": 1, "note": 2, "ok": 3}
 
 
-def _operations(layout: ColumnLayout) -> tuple[Operation, ...]:
+def _operations(layout: Layout) -> tuple[Operation, ...]:
     """The whole way from expand to finish."""
     return (*layout.make_room(), *layout.build_index(), *layout.switch(), *layout.clear_away())
 
@@ -187,6 +185,7 @@ def match_function(tx: PostgresTx, migration: Migration, table: Table, scope: Sc
     if match is None or scope.shape == "fill":
         return None
     schema, name = parse_relation(match.function)
+    old = seated(tx, scope.old(0))
     found = routines(tx, migration, scope)
     metric = migration.index.metric if migration.index is not None else "cosine"
     relation = Relation(found[0].schema if found else schema or scope.relation.schema, name)
@@ -197,6 +196,6 @@ def match_function(tx: PostgresTx, migration: Migration, table: Table, scope: Sc
         relation=relation,
         returns=tuple(table.require(column, "a column that the match function returns") for column in match.returns),
         metric=metric,
-        old_base=table.require(scope.vector, "the vector column").base,
+        old_base=old.base if old is not None else scope.base,
         existing=existing[0] if len(existing) == 1 else None,
     )

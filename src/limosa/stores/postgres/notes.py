@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
+from limosa.stores.postgres.beside import beside_notes
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
@@ -122,7 +123,7 @@ def _hidden(table: Table, migration: Migration, room: Room) -> list[Check]:
 
 def _old_index(table: Table, scope: Scope, counts: dict[str, int]) -> list[Check]:
     names = ann_indexes(table, scope)
-    if not names or not counts["rows"]:
+    if not names or not counts["rows"] or scope.new(0).beside:
         return []
     bytes_ = sum(each.size_bytes for each in table.indexes if each.name in names)
     said = (
@@ -137,8 +138,8 @@ def _old_index(table: Table, scope: Scope, counts: dict[str, int]) -> list[Check
 
 
 def _layout(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
-    column = table.require(scope.vector, "the vector column")
-    found = [
+    column = table.column(scope.vector)
+    reconnect = [
         Check(
             name="reconnect",
             verdict="accept",
@@ -150,15 +151,14 @@ def _layout(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
             needed="An application that names its columns and searches through the match function.",
             do="Restart or reconnect the application after expand and after cutover, then accept.",
             flag="--accept-reconnect",
-        ),
-        Check(
-            name="disk",
-            verdict="note",
-            said="Finish gives no disk back by itself: DROP COLUMN leaves the old vectors where they are.",
-            do=f"VACUUM FULL {table.relation.sql} afterwards, under its lock, or let new rows take the room.",
-        ),
+        )
     ]
-    if column.not_null:
+    found = beside_notes(table, scope) if scope.beside is not None else reconnect
+    if scope.old_beside is None:
+        said = "Finish gives no disk back by itself: DROP COLUMN leaves the old vectors where they are."
+        do = f"VACUUM FULL {table.relation.sql} afterwards, under its lock, or let new rows take the room."
+        found.append(Check(name="disk", verdict="note", said=said, do=do))
+    if column is not None and column.not_null and scope.old_beside is None:
         said = f"NOT NULL of {scope.vector} is lifted at cutover; rollback restores it, finish does not."
         found.append(Check(name="not-null", verdict="note", said=said))
     if table.inbound_keys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import errors as pg
@@ -13,8 +13,8 @@ from limosa.model.migration import Migration
 from limosa.model.place import Text
 from limosa.stores.postgres.catalogue import Column, Table
 from limosa.stores.postgres.database import Database, PostgresTx
-from limosa.stores.postgres.names import Relation, quoted, shortened
-from limosa.stores.postgres.seat import Seat
+from limosa.stores.postgres.names import Relation, parse_relation, quoted, shortened
+from limosa.stores.postgres.seat import Seat, seated
 from limosa.stores.postgres.texts import text_columns, text_expression
 
 __all__ = ["Filter", "Scope", "Span", "read_filter", "scope_of"]
@@ -60,6 +60,8 @@ class Scope:
         key: the key columns in order; their types are needed to compare edges.
         text_source: the table's columns of which a text is made, on either side.
         base: element type, ``vector`` or ``halfvec``; type: it with the extension's schema.
+        beside, old_beside: the tables beside ``relation`` that have the vectors of the target and of the source space;
+            None where ``relation`` itself has them.
     """
 
     id: str
@@ -75,18 +77,23 @@ class Scope:
     extension_schema: str
     old_dimensions: int
     new_dimensions: int
+    beside: Relation | None = None
+    old_beside: Relation | None = None
 
     def new(self, epoch: int) -> Seat:
         """Where the target space stands in this epoch."""
-        if self.shape == "fill" or epoch % 2:
-            return self._column(self.vector)
-        return self._column(shortened(self.vector, "_limosa"))
+        if self.shape == "fill":
+            return self.old(epoch)
+        if self.beside is not None:
+            return replace(self._column(self.vector), relation=self.beside, alias="v")
+        return self._column(self.vector if epoch % 2 else shortened(self.vector, "_limosa"))
 
     def old(self, epoch: int) -> Seat:
         """Where the source space stands in this epoch."""
-        if self.shape == "upgrade" and epoch % 2:
-            return self._column(shortened(self.vector, "_limosa_old"))
-        return self._column(self.vector)
+        if self.old_beside is not None:
+            return replace(self._column(self.vector), relation=self.old_beside, alias="o")
+        renamed = self.shape == "upgrade" and self.beside is None and epoch % 2
+        return self._column(shortened(self.vector, "_limosa_old") if renamed else self.vector)
 
     def _column(self, name: str) -> Seat:
         return Seat(relation=self.relation, column=name, alias="t", key=tuple(column.name for column in self.key))
@@ -139,8 +146,9 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
         Refused: a column is missing, or the filter is not a sound, immutable condition on the table.
     """
     place = migration.target.place
+    beside, old_beside = _beside(migration, table.relation)
     key = tuple(table.require(name, "a key column") for name in place.key)
-    table.require(place.vector, "the vector column")
+    base = _base(database, table, place.vector, beside, old_beside)
     texts = (place.text, migration.source.place.text)
     names = dict.fromkeys(name for text in texts for name in text_columns(text))
     named = tuple(table.require(name, "a text column") for name in names)
@@ -154,7 +162,6 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
             do="CREATE EXTENSION vector;",
         )
     index = migration.index
-    column = table.require(place.vector, "the vector column")
     return Scope(
         id=migration.id,
         shape=migration.shape,
@@ -165,11 +172,52 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
         text_source=everything if any(text.query for text in texts) else named,
         filter=read_filter(database, table, place.where) if place.where else None,
         vector=place.vector,
-        base=index.type if index is not None and migration.shape == "upgrade" else column.base,
+        base=index.type if index is not None and migration.shape == "upgrade" else base,
         extension_schema=server.extension_schema,
         old_dimensions=migration.source.space.dimensions,
         new_dimensions=migration.target.space.dimensions,
+        beside=beside,
+        old_beside=old_beside,
     )
+
+
+def _beside(migration: Migration, relation: Relation) -> tuple[Relation | None, Relation | None]:
+    """The tables beside it for the vectors of the target and of the source space."""
+    new: str | None = None
+    if migration.layout == "side_table" and migration.shape == "upgrade":
+        named = shortened(f"{relation.name}_{migration.target.place.vector}", f"_{migration.target.space.dimensions}")
+        new = migration.target.place.vector_table or quoted(named)
+    found: list[Relation | None] = []
+    for name in (new, migration.source.place.vector_table):
+        schema, bare = parse_relation(name) if name is not None else (None, None)
+        found.append(Relation(schema or relation.schema, bare) if bare is not None else None)
+    return found[0], found[1]
+
+
+def _base(database: Database, table: Table, vector: str, beside: Relation | None, old_beside: Relation | None) -> str:
+    """The element type of the old vectors; of the new ones where finish has dropped the old.
+
+    Raises:
+        Refused: there are neither.
+    """
+    column = table.column(vector)
+    if old_beside is None and column is not None:
+        return column.base
+    key = tuple(each.name for each in table.columns)
+    with database.autocommit() as tx:
+        for relation in (old_beside, beside):
+            if relation is None:
+                continue
+            found = seated(tx, Seat(relation=relation, column=vector, alias="v", key=key))
+            if found is not None:
+                return found.base
+    if old_beside is not None:
+        raise Refused(
+            f"There is no table {old_beside} with a column {vector!r}.",
+            needed="The table of vectors that the file names as [source] vector_table.",
+            do="Check its name and its schema.",
+        )
+    return table.require(vector, "the vector column").base
 
 
 _DEPARSE = """CREATE TEMP VIEW limosa_filter AS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from limosa.model.migration import Index
 from limosa.stores.postgres.catalogue import Table
@@ -31,7 +32,14 @@ _TOAST_FROM = 2000
 """TOAST_TUPLE_THRESHOLD: from about a quarter of a page on a row's vectors move out of it (heaptoast.h: 2,032)."""
 
 WAL_FACTOR = 1.35
-"""Write-ahead log of a row over the bytes of its vector: 8.3 kB measured for 6,152 (Postgres 18, column layout)."""
+WAL_FACTOR_BESIDE = 1.22
+"""Write-ahead log of a row over the bytes of its vector: 8.3 kB measured for 6,152 as a column, 7.5 kB in a table
+beside, the row's lock included (Postgres 18)."""
+
+_BESIDE_ROW = 36
+_BESIDE_KEY = 22
+"""Bytes of a row beside its vector, header, line pointer and a bigint key, and of the key in its index (Postgres's
+documentation, "Database Page Layout")."""
 
 _RATE = 20_000.0
 _RATE_HNSW = 650.0
@@ -78,9 +86,13 @@ def ann_indexes(table: Table, scope: Scope) -> list[str]:
     return [each.name for each in table.indexes if each.method in {"hnsw", "ivfflat"} and scope.vector in each.columns]
 
 
-def write_rows_per_s(table: Table, scope: Scope) -> float:
-    """Rows a second that the database is expected to take, scaled by the bytes of a vector."""
-    hnsw = any(each.method == "hnsw" and scope.vector in each.columns for each in table.indexes)
+def write_rows_per_s(table: Table, scope: Scope, *, beside: bool) -> float:
+    """Rows a second that the database is expected to take, scaled by the bytes of a vector.
+
+    Args:
+        beside: into a table beside, whose rows enter no old index.
+    """
+    hnsw = not beside and any(each.method == "hnsw" and scope.vector in each.columns for each in table.indexes)
     plain = _RATE * min(2.0, vector_bytes(_MEASURED, "vector") / vector_bytes(scope.new_dimensions, scope.base))
     if not hnsw:
         return plain
@@ -109,25 +121,25 @@ def sizes(table: Table, scope: Scope, index: Index | None, room: Room, counts: d
     What is called ``after`` stands from the end of the index build until finish; nothing of it is given
     back to the disk by finish itself.
     """
-    filled, rows = counts["to_embed"], max(1, counts["rows"] + counts["outside"])
-    size = vector_bytes(scope.new_dimensions, scope.base)
-    row_bytes = table.heap_bytes / rows
-    outside_heap = size > _TOAST_FROM or row_bytes + size > _TOAST_FROM
-    # Every row is written anew beside its old version, whose room later rows may take.
-    heap = table.heap_bytes + filled * (row_bytes + (18 if outside_heap else size))
-    indexes = table.index_bytes * (1 + filled / rows)
+    added = _added(table, scope, counts, beside=scope.new(0).beside)
+    indexes = table.index_bytes + added.index
     estimated: dict[str, object] = {
         "heap_bytes_before": table.heap_bytes,
-        "heap_bytes_after": int(heap),
+        "heap_bytes_after": table.heap_bytes + added.heap,
         "toast_bytes_before": table.toast_bytes,
-        "toast_bytes_after": table.toast_bytes + (toast_bytes(size, filled) if outside_heap else 0),
+        "toast_bytes_after": table.toast_bytes + added.toast,
         "index_bytes_before": table.index_bytes,
-        "index_bytes_after": int(indexes),
-        "vector_bytes_a_row": size,
-        "wal_bytes": math.ceil(filled * size * WAL_FACTOR),
-        "write_rows_per_s": round(write_rows_per_s(table, scope), 1),
+        "index_bytes_after": indexes,
+        "vector_bytes_a_row": vector_bytes(scope.new_dimensions, scope.base),
+        "wal_bytes": added.wal,
+        "write_rows_per_s": added.rows_per_s,
         "write_basis": _basis(table, scope),
     }
+    if scope.shape == "upgrade":
+        estimated["layouts"] = {
+            name: _added(table, scope, counts, beside=beside).facts
+            for name, beside in (("column", False), ("side_table", True))
+        }
     if index is not None and scope.shape == "upgrade":
         built = counts["rows"] - counts["without_text"]
         spared = max(room.maintenance_work_bytes, room.effective_cache_bytes // 4)
@@ -135,7 +147,7 @@ def sizes(table: Table, scope: Scope, index: Index | None, room: Room, counts: d
         made = index_bytes(built, scope.new_dimensions, base=scope.base)
         seconds = build_s(built, scope, index, spared_bytes=spared, parallel=table.server.parallel_workers > 0)
         estimated.update(
-            index_bytes_after=int(indexes) + made,
+            index_bytes_after=indexes + made,
             index_wal_bytes=made,
             index_memory_bytes=wanted,
             index_memory_spared_bytes=spared,
@@ -145,7 +157,42 @@ def sizes(table: Table, scope: Scope, index: Index | None, room: Room, counts: d
     return estimated
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What writing the vectors adds, in bytes, and rows a second; without the index to be built."""
+
+    heap: int
+    toast: int
+    index: int
+    wal: int
+    rows_per_s: float
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """As the plan shows it."""
+        grown = self.heap + self.toast + self.index
+        return {"write_rows_per_s": self.rows_per_s, "wal_bytes": self.wal, "added_bytes": grown}
+
+
+def _added(table: Table, scope: Scope, counts: dict[str, int], *, beside: bool) -> _Added:
+    filled, rows = counts["to_embed"], max(1, counts["rows"] + counts["outside"])
+    size = vector_bytes(scope.new_dimensions, scope.base)
+    rate = round(write_rows_per_s(table, scope, beside=beside), 1)
+    if beside:
+        out = size > _TOAST_FROM
+        heap = filled * (_BESIDE_ROW + (18 if out else size))
+        wal = math.ceil(filled * size * WAL_FACTOR_BESIDE)
+        return _Added(heap, toast_bytes(size, filled) if out else 0, filled * _BESIDE_KEY, wal, rate)
+    row_bytes = table.heap_bytes / rows
+    out = size > _TOAST_FROM or row_bytes + size > _TOAST_FROM
+    # Every row is written anew beside its old version, whose room later rows may take.
+    heap = int(filled * (row_bytes + (18 if out else size)))
+    index = int(table.index_bytes * filled / rows)
+    wal = math.ceil(filled * size * WAL_FACTOR)
+    return _Added(heap, toast_bytes(size, filled) if out else 0, index, wal, rate)
+
+
 def _basis(table: Table, scope: Scope) -> str:
-    hnsw = ann_indexes(table, scope)
+    hnsw = ann_indexes(table, scope) if not scope.new(0).beside else []
     kept = f", {', '.join(hnsw)} on the old column kept" if hnsw else ""
     return f"writes measured at {_MEASURED:,} dimensions on two cores{kept}, scaled; not measured here"

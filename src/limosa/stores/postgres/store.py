@@ -105,9 +105,10 @@ class PostgresStore:
         target = RowTarget(
             begin=self.database.pipelined,
             scope=scope,
-            column=seat.column,
+            seat=seat,
             source=source,
             element_oid=stands.element_oid,
+            base=stands.base,
             replicate=self.table.server.may_replicate,
         )
         return Ends(source, target)

@@ -126,20 +126,25 @@ class Surroundings:
     stage: Stage | None
 
 
-def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> Surroundings:
-    """Looks around in the catalogue; changes nothing."""
+def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, holder: Table) -> Surroundings:
+    """Looks around in the catalogue; changes nothing.
+
+    Args:
+        holder: the table that has the old vectors: ``table`` itself, or the one beside it.
+    """
     ids: dict[str, Any] = {"oid": table.oid, "id": scope.id}
-    column = table.require(scope.vector, "the vector column")
+    # None where finish has dropped it.
+    column = holder.column(scope.vector)
     grants = _grants(tx, table, scope)
     stage, finished = _ledger(tx, scope, grants)
-    found = dependents(tx, table, column)
+    found = dependents(tx, holder, column) if column is not None else []
     views = [
         Relation("limosa", each.name.removeprefix("limosa."))
         for each in found
         if each.schema == "limosa" and each.kind == "view" and each.name.rsplit("_", 1)[-1] in finished
     ]
     kin = tx.execute(_SQL["inheritance"], ids)
-    escaped = "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in column.name)
+    escaped = "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in scope.vector)
     bodies = tx.execute(_SQL["trigger_bodies"], {**ids, "column": rf"(\m|\"){escaped}(\M|\")"})
     names = [each.name for each in scope.key]
     return Surroundings(
@@ -150,7 +155,9 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope) -> 
         dependents=tuple(each for each in found if not (each.schema == "limosa" and _is_view(each, views))),
         indexes=tuple(
             (name, unique or exclusion, method)
-            for name, unique, exclusion, method in tx.execute(_SQL["columns_touched"], {**ids, "attnum": column.number})
+            for name, unique, exclusion, method in tx.execute(
+                _SQL["columns_touched"], {"oid": holder.oid, "attnum": column.number if column is not None else 0}
+            )
         ),
         trigger_bodies=tuple((name, function) for name, function in bodies),
         taken=_taken(tx, table, scope),
@@ -220,9 +227,10 @@ def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
     """Names that the operations will make and that are there already."""
     if scope.shape == "fill":
         return ()
-    seats = [seat for seat in (scope.new(0), scope.old(1)) if not seat.beside]
+    seats = (scope.new(0), scope.old(1)) if scope.beside is None else ()
     columns = [seat.column for seat in seats if table.column(seat.column) is not None]
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
+    wanted += [scope.beside] if scope.beside is not None else []
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]
     return (*(f"column {name}" for name in columns), *found)

@@ -1,4 +1,4 @@
-"""Writing vectors to rows that are there: one guarded UPDATE for a batch, rejected rows found by bisecting."""
+"""Writing vectors of rows that are there: guarded, a batch at once, rejected rows found by bisecting."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from limosa.errors import Refused
 from limosa.model.batch import Key, Row, VectorRows, Vectors, Written
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
-from limosa.stores.postgres.codec import array_of_vectors
+from limosa.stores.postgres.codec import array_of_vectors, copy_blocks
 from limosa.stores.postgres.database import PostgresTx, translated
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.rows import RowSource, keys_parameter, same_key, sent_keys
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
 __all__ = ["RowTarget"]
 
@@ -44,19 +45,22 @@ _DONE = "RELEASE SAVEPOINT limosa_rows"
 
 @dataclass(frozen=True, slots=True)
 class RowTarget:
-    """Writes to one vector column of the place of a scope.
+    """Writes to the vectors of one side of the place of a scope.
+
+    Into the table itself by one UPDATE; into a table beside it by COPY, while the rows are locked.
 
     Args:
-        source: reads rows again where a row moved; same column.
-        element_oid: oid of the column's element type.
+        source: reads rows again where a row moved; same seat.
+        element_oid, base: oid and name of the column's type, ``vector`` or ``halfvec``.
         replicate: the role may set session_replication_role, so that the user's triggers rest.
     """
 
     begin: Begin
     scope: Scope
-    column: str
+    seat: Seat
     source: RowSource
     element_oid: int
+    base: str
     replicate: bool
 
     def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
@@ -83,18 +87,21 @@ class RowTarget:
         )
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Sets the vectors of these keys to NULL."""
+        """Takes the vectors of these keys away."""
         assert isinstance(tx, PostgresTx)  # noqa: S101
         if not keys:
             return
         if self.replicate:
             tx.send_raw(_QUIET)
         scope = self.scope
-        tx.raw(
-            f"UPDATE {scope.relation.sql} AS t SET {quoted(self.column)} = NULL"
-            f" FROM {sent_keys(scope)} WHERE {same_key(scope)} AND t.{quoted(self.column)} IS NOT NULL",
-            *keys_parameter(keys),
-        )
+        seat = self.seat
+        same, relation = same_key(scope, seat.alias), f"{seat.relation.sql} AS {seat.alias}"
+        if seat.beside:
+            sql = f"DELETE FROM {relation} USING {sent_keys(scope)} WHERE {same}"
+        else:
+            to_null = f"SET {quoted(seat.column)} = NULL"
+            sql = f"UPDATE {relation} {to_null} FROM {sent_keys(scope)} WHERE {same} AND {seat.held}"
+        tx.raw(sql, *keys_parameter(keys))
 
     def _write(self, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> Written:
         """Writes after a savepoint, and in halves where it has to go back there."""
@@ -102,6 +109,9 @@ class RowTarget:
             return self._write_all(places, rows, vectors, tx)
         except ROW_ERRORS as error:
             tx.send_raw(_BACK)
+            if len(places) == 1 and isinstance(error, pg.UniqueViolation) and self.seat.beside:
+                # Somebody else has written its vector meanwhile: the follower looks again.
+                return Written((), moved=tuple(places))
             if len(places) == 1:
                 reason = (error.diag.message_primary or str(error)).splitlines()[0]
                 return Written((), rejected=((places[0], f"Postgres rejected the row: {reason}"),))
@@ -121,30 +131,61 @@ class RowTarget:
     def _write_all(self, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> Written:
         chosen = [rows[i] for i in places]
         checked = self.scope.text.query is None
-        landed = [places[i] for i in self._update(chosen, vectors[places], tx)] if checked else []
+        landed = [places[i] for i in self._put(chosen, vectors[places], tx)] if checked else []
         rest = sorted(set(places) - set(landed))
         if not rest:
             return Written(landed)
         # The tuple is another one now: the text decides. What stays locked is read again by the follower.
         held = {row.key: row for row in self.hold([rows[i].key for i in rest], tx)}
         same = [i for i in rest if rows[i].key in held and held[rows[i].key].text == rows[i].text]
-        again = self._update([held[rows[i].key] for i in same], vectors[same], tx) if same else []
+        again = self._put([held[rows[i].key] for i in same], vectors[same], tx) if same else []
         landed += [same[i] for i in again]
         return Written(landed, moved=sorted(set(places) - set(landed)))
 
-    def _update(self, rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> list[int]:
-        scope = self.scope
-        table, column = scope.relation.sql, quoted(self.column)
+    def _put(self, rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> list[int]:
+        """Places of the rows that are still what was read, whose vectors are written now."""
+        tids = "{" + ",".join(f'"{row.version[0]}"' for row in rows) + "}"
+        versions = "{" + ",".join(row.version[1] for row in rows) + "}"
+        return (self._insert if self.seat.beside else self._update)((tids, versions), vectors, tx)
+
+    def _update(self, sent: tuple[str, str], vectors: Vectors, tx: PostgresTx) -> list[int]:
+        table, column = self.seat.relation.sql, quoted(self.seat.column)
+        element = f"{self.scope.operators}.{quoted(self.base)}"
         sql = f"""WITH limosa_held AS MATERIALIZED (
             SELECT s.place, s.vector, t.ctid AS tid
-            FROM unnest($1::tid[], $2::xid[], $3::{scope.type}[]) WITH ORDINALITY AS s(tid, version, vector, place)
+            FROM unnest($1::tid[], $2::xid[], $3::{element}[]) WITH ORDINALITY AS s(tid, version, vector, place)
             JOIN {table} AS t ON t.ctid = s.tid AND t.xmin = s.version
             FOR NO KEY UPDATE OF t SKIP LOCKED)
         UPDATE {table} AS t SET {column} = h.vector FROM limosa_held AS h WHERE t.ctid = h.tid RETURNING h.place"""
-        tids = "{" + ",".join(f'"{row.version[0]}"' for row in rows) + "}"
-        versions = "{" + ",".join(row.version[1] for row in rows) + "}"
-        packed = array_of_vectors(vectors, element_oid=self.element_oid, half=scope.base == "halfvec")
-        return [place - 1 for (place,) in tx.raw(sql, tids, versions, packed)]
+        packed = array_of_vectors(vectors, element_oid=self.element_oid, half=self.base == "halfvec")
+        return [place - 1 for (place,) in tx.raw(sql, *sent, packed)]
+
+    def _insert(self, sent: tuple[str, str], vectors: Vectors, tx: PostgresTx) -> list[int]:
+        """By COPY, which no statement outdoes, after what stands there was deleted.
+
+        A row whose vector another transaction holds is not waited for.
+        """
+        scope, seat = self.scope, self.seat
+        side, v = f"{seat.relation.sql} AS {seat.alias}", seat.alias
+        same = " AND ".join(f"{v}.{quoted(name)} = h.{quoted(name)}" for name in seat.key)
+        keys = ", ".join(f"h.{quoted(name)}" for name in seat.key)
+        sql = f"""WITH limosa_held AS MATERIALIZED (
+            SELECT s.place, {scope.keys("t")}
+            FROM unnest($1::tid[], $2::xid[]) WITH ORDINALITY AS s(tid, version, place)
+            JOIN {scope.relation.sql} AS t ON t.ctid = s.tid AND t.xmin = s.version
+            FOR NO KEY UPDATE OF t SKIP LOCKED),
+        limosa_stood AS MATERIALIZED (
+            SELECT {v}.ctid AS tid FROM limosa_held AS h JOIN {side} ON {same} FOR UPDATE OF {v} SKIP LOCKED),
+        limosa_gone AS (DELETE FROM {side} USING limosa_stood AS s WHERE {v}.ctid = s.tid)
+        SELECT h.place, {keys} FROM limosa_held AS h WHERE NOT EXISTS (
+            SELECT FROM {side} WHERE {same} AND {v}.ctid NOT IN (SELECT tid FROM limosa_stood))"""
+        found = tx.sent(sql, *sent)
+        places = [int.from_bytes(row[0], "big") - 1 for row in found]
+        if found:
+            named = ", ".join(quoted(name) for name in (*seat.key, seat.column))
+            blocks = copy_blocks([row[1:] for row in found], vectors[places], half=self.base == "halfvec")
+            tx.copy(f"COPY {seat.relation.sql} ({named}) FROM STDIN (FORMAT binary)", blocks)
+        return places
 
     def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
         """Locks the rows of these keys that nobody else has locked, and reads them as they are now."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm, guard_function
-from limosa.stores.postgres.catalogue import Column, Table
+from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.indexes import build, index_relation
+from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, has_column, lift_not_null
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
@@ -35,15 +36,10 @@ class ColumnLayout:
 
     def make_room(self) -> list[Operation]:
         """Column, capture, views, match function."""
-        if self.scope.shape == "fill":
-            return arm(self.scope)
-        made = [self._add_column(), *arm(self.scope)]
-        return made + (self.match.make() if self.match is not None else [])
+        return [self._add_column(), *arm(self.scope), *(self.match.make() if self.match is not None else [])]
 
     def build_index(self) -> list[Operation]:
         """The index, then the match function that answers in both spaces."""
-        if self.scope.shape == "fill":
-            return []
         built = build(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
         ready = [self.match.phase("ready", step="index", before="filling")] if self.match is not None else []
         return built + ready
@@ -51,8 +47,6 @@ class ColumnLayout:
     def switch(self) -> list[Operation]:
         """Lifts NOT NULL where it stands, then renames both columns in one short transaction."""
         scope = self.scope
-        if scope.shape == "fill":
-            return []
         table = scope.relation.sql
         plain, work, parked = quoted(scope.vector), quoted(scope.new(0).column), quoted(scope.old(1).column)
         matched = self.match.statements("switched") if self.match is not None else ()
@@ -77,27 +71,20 @@ class ColumnLayout:
                 guard_function(scope, scope.new(0)),
                 *unmatched,
             ),
-            probe=self._has_column(scope.old(1).column),
+            probe=has_column(scope.relation, scope.old(1).column),
             lock="ACCESS EXCLUSIVE",
         )
-        return [*self._lift_not_null(), switched]
+        return [*lift_not_null(scope, self.table), switched]
 
     def clear_away(self) -> list[Operation]:
         """Takes the triggers, the old column and its index away; nothing of this can be undone."""
         scope = self.scope
-        table = scope.relation.sql
-        armed = arm(scope)
-        disarm = Operation(
-            id="disarm",
-            step="finish",
-            title="Take the capture triggers away",
-            do=tuple(statement for operation in reversed(armed) for statement in operation.undo),
-            probe="SELECT NOT (" + armed[0].probe.removeprefix("SELECT ") + ")",
-            lock="ACCESS EXCLUSIVE",
-        )
-        if scope.shape == "fill":
-            return [disarm]
-        return [*self._final_match(), disarm, *self._drop_old(table), *self._inherit_name()]
+        return [
+            *final_match(self.match),
+            disarm(scope),
+            drop_old(scope, self.match, self.predecessors),
+            *self._inherit_name(),
+        ]
 
     def _add_column(self) -> Operation:
         scope = self.scope
@@ -108,63 +95,9 @@ class ColumnLayout:
             title=f"Add the column {name} {scope.base}({scope.new_dimensions}) to {scope.relation}",
             do=(f"ALTER TABLE {scope.relation.sql} ADD COLUMN {quoted(name)} {scope.type}({scope.new_dimensions})",),
             undo=(f"ALTER TABLE {scope.relation.sql} DROP COLUMN IF EXISTS {quoted(name)}",),
-            probe=self._has_column(name),
+            probe=has_column(scope.relation, name),
             lock="ACCESS EXCLUSIVE",
         )
-
-    def _has_column(self, name: str) -> str:
-        return (
-            f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {literal(self.scope.relation.sql)}::regclass"
-            f" AND attname = {literal(name)} AND NOT attisdropped)"
-        )
-
-    def _lift_not_null(self) -> list[Operation]:
-        vector = self.table.column(self.scope.vector)
-        if vector is None or not vector.not_null:
-            return []
-        table, column = self.scope.relation.sql, quoted(vector.name)
-        return [
-            Operation(
-                id="lift-not-null",
-                step="cutover",
-                title=f"Lift NOT NULL of {vector.name}: rows that arrive later have no old vector",
-                do=(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL",),
-                undo=_restore_not_null(table, column, f"limosa_{self.scope.id}_not_null"),
-                probe=_nullable(self.scope, vector),
-                lock="ACCESS EXCLUSIVE",
-                each=True,
-            )
-        ]
-
-    def _final_match(self) -> list[Operation]:
-        if self.match is None:
-            return []
-        return [
-            Operation(
-                id="match-finished",
-                step="finish",
-                title=f"Let {self.match.relation} answer in the new space only",
-                do=self.match.statements("finished"),
-                probe=self.match.probe("finished"),
-            )
-        ]
-
-    def _drop_old(self, table: str) -> list[Operation]:
-        name = self.scope.old(1).column
-        views = [view.sql for view in self.predecessors]
-        if self.match is not None:
-            views.append(self.match.views[0].sql)
-        drop_views = (f"DROP VIEW IF EXISTS {', '.join(views)}",) if views else ()
-        return [
-            Operation(
-                id="drop-old",
-                step="finish",
-                title=f"Drop the old vectors {name} and their index",
-                do=(*drop_views, f"ALTER TABLE {table} DROP COLUMN IF EXISTS {quoted(name)}"),
-                probe="SELECT NOT (" + self._has_column(name).removeprefix("SELECT ") + ")",
-                lock="ACCESS EXCLUSIVE",
-            )
-        ]
 
     def _inherit_name(self) -> list[Operation]:
         """The new index takes the old one's name, if there was exactly one."""
@@ -183,30 +116,3 @@ class ColumnLayout:
                 lock="SHARE UPDATE EXCLUSIVE",
             )
         ]
-
-
-def _nullable(scope: Scope, vector: Column) -> str:
-    return (
-        f"SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = {literal(scope.relation.sql)}::regclass"
-        f" AND attnum = {vector.number}"
-    )
-
-
-def _restore_not_null(table: str, column: str, name: str) -> tuple[str, ...]:
-    """NOT NULL by way of a validated CHECK: no statement scans the table under a lock that stops writers.
-
-    Rows that had to be left without an old vector keep the column nullable; rollback lists them.
-    """
-    check = quoted(name)
-    validated = (
-        f"EXISTS (SELECT FROM pg_constraint WHERE conrelid = {literal(table)}::regclass"
-        f" AND conname = {literal(name)} AND convalidated)"
-    )
-    return (
-        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}",
-        f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
-        f"DO $limosa$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {check};"
-        f" EXCEPTION WHEN check_violation THEN ALTER TABLE {table} DROP CONSTRAINT {check}; END $limosa$",
-        f"DO $limosa$ BEGIN IF {validated} THEN ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
-        f" ALTER TABLE {table} DROP CONSTRAINT {check}; END IF; END $limosa$",
-    )

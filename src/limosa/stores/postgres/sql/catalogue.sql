@@ -115,3 +115,12 @@ SELECT conname FROM pg_constraint WHERE confrelid = %(oid)s AND contype = 'f';
 -- name: type_oids
 SELECT t.oid, t.typarray FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
 WHERE t.typname = %(type)s AND n.nspname = %(schema)s;
+
+-- name: table_grants
+SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END, a.privilege_type, NULL
+FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = %(oid)s AND a.grantee <> c.relowner
+UNION ALL
+SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END, a.privilege_type, t.attname
+FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid AND NOT t.attisdropped, aclexplode(t.attacl) AS a
+WHERE c.oid = %(oid)s AND a.grantee <> c.relowner
+ORDER BY 3 NULLS FIRST, 1, 2;

@@ -1,0 +1,117 @@
+"""Operations that several layouts share."""
+
+from __future__ import annotations
+
+from limosa.model.operation import Operation
+from limosa.stores.postgres.capture import arm
+from limosa.stores.postgres.catalogue import Table
+from limosa.stores.postgres.match import MatchFunction
+from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.scope import Scope
+
+__all__ = ["disarm", "drop_old", "final_match", "has_column", "lift_not_null", "negated"]
+
+
+def has_column(relation: Relation, name: str) -> str:
+    """Asks whether a table has a column."""
+    return (
+        f"SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass({literal(relation.sql)})"
+        f" AND attname = {literal(name)} AND NOT attisdropped)"
+    )
+
+
+def negated(probe: str) -> str:
+    """The opposite question."""
+    return "SELECT NOT (" + probe.removeprefix("SELECT ") + ")"
+
+
+def disarm(scope: Scope) -> Operation:
+    """Takes the capture triggers and their functions away."""
+    armed = arm(scope)
+    return Operation(
+        id="disarm",
+        step="finish",
+        title="Take the capture triggers away",
+        do=tuple(statement for operation in reversed(armed) for statement in operation.undo),
+        probe=negated(armed[0].probe),
+        lock="ACCESS EXCLUSIVE",
+    )
+
+
+def final_match(match: MatchFunction | None) -> list[Operation]:
+    """The match function answers in the new space only."""
+    if match is None:
+        return []
+    return [
+        Operation(
+            id="match-finished",
+            step="finish",
+            title=f"Let {match.relation} answer in the new space only",
+            do=match.statements("finished"),
+            probe=match.probe("finished"),
+        )
+    ]
+
+
+def drop_old(
+    scope: Scope, match: MatchFunction | None, predecessors: tuple[Relation, ...], *, epoch: int = 1
+) -> Operation:
+    """Drops the old vectors with their index, and the internal views over them."""
+    seat = scope.old(epoch)
+    views = [view.sql for view in predecessors]
+    if match is not None:
+        views.append(match.views[0].sql)
+    drop = f"ALTER TABLE {seat.relation.sql} DROP COLUMN IF EXISTS {quoted(seat.column)}"
+    if seat.beside:
+        drop = f"DROP TABLE IF EXISTS {seat.relation.sql}"
+    return Operation(
+        id="drop-old",
+        step="finish",
+        title=f"Drop the old vectors {seat.relation if seat.beside else seat.column} and their index",
+        do=(*((f"DROP VIEW IF EXISTS {', '.join(views)}",) if views else ()), drop),
+        probe=negated(has_column(seat.relation, seat.column)),
+        lock="ACCESS EXCLUSIVE",
+    )
+
+
+def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
+    """Lets rows that arrive after the switch have no old vector; empty where they may have none already."""
+    vector = table.column(scope.vector)
+    if vector is None or not vector.not_null or scope.old(0).beside:
+        return []
+    relation, column = scope.relation.sql, quoted(vector.name)
+    return [
+        Operation(
+            id="lift-not-null",
+            step="cutover",
+            title=f"Lift NOT NULL of {vector.name}: rows that arrive later have no old vector",
+            do=(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL",),
+            undo=_restore_not_null(relation, column, f"limosa_{scope.id}_not_null"),
+            probe=(
+                f"SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = {literal(relation)}::regclass"
+                f" AND attnum = {vector.number}"
+            ),
+            lock="ACCESS EXCLUSIVE",
+            each=True,
+        )
+    ]
+
+
+def _restore_not_null(table: str, column: str, name: str) -> tuple[str, ...]:
+    """NOT NULL by way of a validated CHECK: no statement scans the table under a lock that stops writers.
+
+    Rows that had to be left without an old vector keep the column nullable; rollback lists them.
+    """
+    check = quoted(name)
+    validated = (
+        f"EXISTS (SELECT FROM pg_constraint WHERE conrelid = {literal(table)}::regclass"
+        f" AND conname = {literal(name)} AND convalidated)"
+    )
+    return (
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}",
+        f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
+        f"DO $limosa$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {check};"
+        f" EXCEPTION WHEN check_violation THEN ALTER TABLE {table} DROP CONSTRAINT {check}; END $limosa$",
+        f"DO $limosa$ BEGIN IF {validated} THEN ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
+        f" ALTER TABLE {table} DROP CONSTRAINT {check}; END IF; END $limosa$",
+    )
