@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from limosa.embedders.find import GROUP
 from limosa.embedders.prices import bare
 
-__all__ = ["HERE", "Known", "by_size", "known", "mentioned", "providers", "successor"]
+__all__ = ["HERE", "MODELS", "Known", "by_size", "known", "mentioned", "providers", "successor"]
 
 HERE = frozenset({"hashing", "onnx", "ollama", "sentence-transformers"})
 """Providers whose models run on the user's own machines: they cost nothing."""
