@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import psycopg
 import pytest
 
 from limosa.app import discover, open_app
 from limosa.errors import Refused
 from limosa.ports.discovery import Candidate, Discovery, Hint, VectorIndex
+from limosa.stores.postgres.database import Database
+from limosa.stores.postgres.discovery.bounds import Asker
 from tests.contract.ills_of_objects import MATCH, match_function
 from tests.contract.plans import planned
 from tests.postgres.candidates import NOTES, UNFIT, make_candidates, make_unfit
@@ -128,6 +132,49 @@ def test_the_server_s_statistics_say_the_same_as_a_sample(database: str) -> None
     for each, other in zip(sampled.candidates, told.candidates, strict=True):
         assert (each.table, each.null_share, each.hint) == (other.table, other.null_share, other.hint)
         assert [text.name for text in each.texts] == [text.name for text in other.texts]
+
+
+def test_a_large_table_is_sampled_and_not_counted(database: str) -> None:
+    execute(
+        database,
+        "CREATE TABLE large (id int PRIMARY KEY, body text, model text, embedding vector)",
+        "ALTER TABLE large SET (autovacuum_enabled = off)",
+        """INSERT INTO large SELECT i, 'the body of ' || i, 'hashing/words-1',
+            CASE WHEN i % 2 = 0 THEN '[1,2,3]'::vector END FROM generate_series(1, 110000) AS i""",
+    )
+    (planned_rows,) = discover(database).candidates
+    execute(database, "ANALYZE large")
+    (seen,) = discover(database).candidates
+    for each in (planned_rows, seen):
+        assert not each.exact
+        assert 55_000 < each.rows < 220_000
+        assert each.dimensions == 3
+        assert each.null_share == pytest.approx(0.5, abs=0.1)
+        assert each.hint is not None
+        assert [text.name for text in each.texts] == ["body"]
+
+
+def test_the_extension_may_lie_in_any_schema(database: str) -> None:
+    execute(
+        database,
+        'CREATE SCHEMA "my ext"',
+        'ALTER EXTENSION vector SET SCHEMA "my ext"',
+        'CREATE TABLE q (id int PRIMARY KEY, body text, v "my ext".halfvec)',
+        "INSERT INTO q VALUES (1, 'one', '[1,2,3,4]')",
+        """CREATE FUNCTION f(query_embedding "my ext".vector, match_threshold float8, match_count int)
+        RETURNS TABLE(id int, similarity float8) LANGUAGE sql AS $$ SELECT q.id, 0.5::float8 FROM q $$""",
+    )
+    (seen,) = discover(database).candidates
+    assert (seen.usable, seen.dimensions, seen.element) == (True, 4, "halfvec")
+    assert [each.why for each in seen.functions] == [""]
+
+
+def test_a_sample_that_takes_too_long_is_given_up(database: str) -> None:
+    with closing(Database(database)) as pool, pool.begin(snapshot=True) as tx:
+        asker = Asker(tx, sample_ms=50)
+        assert asker.ask("SELECT pg_sleep(60)") == []
+        assert asker.ask("SELECT 1") == [(1,)]
+        assert Asker(tx, seconds=0).ask("SELECT 1") == []
 
 
 def test_a_locked_table_does_not_hold_the_others_up(database: str) -> None:

@@ -200,7 +200,8 @@ def test_every_model_that_is_proposed_is_known() -> None:
         assert by_size(d), d
         assert all(known(each.model) for each in by_size(d))
     for each in (*MODELS, Known("hashing", "words-1", 16)):
-        after = successor(each.provider, each.model)
+        after, why = successor(each.provider, each.model)
+        assert why
         assert known(after.model) is not None
         assert after.model != each.model
     assert by_size(17) == ()

@@ -83,8 +83,9 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
     )
     place = require_store(store if store is not None else _default_store())
     found = discover(place, table=table)
+    asks = _may_ask(yes=yes, json=json)
     try:
-        candidate, wishes = _candidate(found, wishes, best=yes, ask=_may_ask(yes=yes, json=json))
+        candidate, wishes = _candidate(found, wishes, best=yes, ask=asks)
         choice, draft = _draft(found, place, candidate, wishes)
         _save(file, draft, force=force)
     except Refused as error:
@@ -92,7 +93,10 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
             raise
         _print_refusal(found, error, file)
         raise typer.Exit(error.exit_code) from error
-    _tell(found, choice, draft, file, json=json)
+    if json:
+        _print_facts(found, draft, file)
+    else:
+        _print_page(found, choice, file, shown=asks)
 
 
 def _default_store() -> str:
@@ -139,17 +143,20 @@ def _draft(found: Discovery, store: str, candidate: Candidate, wishes: Wishes) -
     return choice, draft
 
 
-def _tell(found: Discovery, choice: Choice, draft: Draft, file: Path, *, json: bool) -> None:
+def _print_facts(found: Discovery, draft: Draft, file: Path) -> None:
     from dataclasses import asdict
 
     from limosa.cli.document import print_document
+
+    print_document({**asdict(found), "chosen": draft.values, "file": str(file)})
+
+
+def _print_page(found: Discovery, choice: Choice, file: Path, *, shown: bool) -> None:
     from limosa.cli.pages.init import print_written
     from limosa.cli.terminal import console
+    from limosa.config.choose import left_out
 
-    if json:
-        print_document({**asdict(found), "chosen": draft.values, "file": str(file)})
-    else:
-        print_written(console(), found, choice, file)
+    print_written(console(), choice, file, passed_by=() if shown else left_out(found))
 
 
 def _print_refusal(found: Discovery, error: Refused, file: Path) -> None:

@@ -99,8 +99,7 @@ def target_of(source: Named, wishes: Wishes) -> Named:
         Refused: the provider that was named is not installed.
     """
     if wishes.model is None and wishes.provider is None:
-        after = successor(source.provider, source.model)
-        why = f"A proposal: what comes after {source.model or 'a model that is not known'}. Any other will do."
+        after, why = successor(source.provider, source.model)
         return Named(
             provider=after.provider, model=after.model, dimensions=wishes.dimensions or after.dimensions, why=why
         )

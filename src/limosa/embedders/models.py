@@ -123,12 +123,14 @@ def by_size(dimensions: int) -> tuple[Known, ...]:
     return tuple(Known(each.provider, each.model, dimensions) for each in found if each is not None)
 
 
-def successor(provider: str, model: str) -> Known:
-    """A plausible model to go to, with the size to ask it for; never the same model."""
+def successor(provider: str, model: str) -> tuple[Known, str]:
+    """A plausible model to go to, with the size to ask it for, and why; never the same model."""
     name, dimensions = _NEXT.get(bare(model)) or _OTHERWISE.get(provider) or _ANYWHERE
     found = known(name)
     assert found is not None  # noqa: S101 - the tables name what MODELS holds; a test walks them
-    return Known(found.provider, found.model, dimensions)
+    follows = bare(model) in _NEXT
+    why = f"it comes after {bare(model)}" if follows else "it is widely used, and nothing is known to come after yours"
+    return Known(found.provider, found.model, dimensions), f"A proposal: {why}. Any other will do."
 
 
 def mentioned(text: str) -> tuple[str, str] | None:

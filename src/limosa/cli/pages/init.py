@@ -33,10 +33,13 @@ def print_discovery(console: Console, found: Discovery, usable: Sequence[Candida
     console.print()
 
 
-def print_written(console: Console, found: Discovery, choice: Choice, file: Path) -> None:
-    """What the file says, in short, what was passed over, and what comes next."""
+def print_written(console: Console, choice: Choice, file: Path, *, passed_by: Sequence[str] = ()) -> None:
+    """What the file says, in short, and what comes next.
+
+    Args:
+        passed_by: why plan would refuse the columns that nobody was shown.
+    """
     from limosa.cli.options import with_file
-    from limosa.config.choose import left_out
 
     candidate, source, target = choice.candidate, choice.source, choice.target
     lines = {
@@ -49,6 +52,6 @@ def print_written(console: Console, found: Discovery, choice: Choice, file: Path
     }
     for place, said in lines.items():
         print_line(console, place, said)
-    for why in left_out(found):
+    for why in passed_by:
         print_line(console, "passed by", why, width=11, style="yellow")
     console.print(f"{file} is written. " + with_file("limosa plan FILE says what it would do.", file), soft_wrap=True)

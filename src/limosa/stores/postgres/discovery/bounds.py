@@ -35,8 +35,9 @@ def limit(tx: PostgresTx, statement_ms: int) -> None:
 class Asker:
     """Asks a database for samples until the time for all of them is used up."""
 
-    def __init__(self, tx: PostgresTx, *, seconds: float = ALL_SAMPLES_S) -> None:
+    def __init__(self, tx: PostgresTx, *, seconds: float = ALL_SAMPLES_S, sample_ms: int = SAMPLE_MS) -> None:
         self._tx = tx
+        self._sample_ms = sample_ms
         self._until = time.monotonic() + seconds
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
@@ -45,7 +46,7 @@ class Asker:
             return []
         try:
             with self._tx.connection.transaction():
-                limit(self._tx, SAMPLE_MS)
+                limit(self._tx, self._sample_ms)
                 found = self._tx.raw(sql)
                 limit(self._tx, CATALOGUE_MS)
                 return found
