@@ -256,6 +256,28 @@ def test_a_function_that_fits_is_told_from_one_that_does_not(database: str, name
     assert bool(refused) == bool(why), refused
 
 
+def test_a_function_that_may_search_another_table_is_not_taken(database: str) -> None:
+    make_questions(database)
+    execute(
+        database,
+        "CREATE TABLE answers (id bigint PRIMARY KEY, title text, embedding vector(16))",
+        "CREATE SCHEMA old",
+        "CREATE TABLE old.questions (id bigint PRIMARY KEY, title text, embedding vector(16))",
+        match_function(name="unclear"),
+        match_function(name="clear").replace("FROM questions", "FROM public.questions"),
+        match_function(name="joined").replace("AS q $$", "AS q JOIN answers USING (id) $$"),
+    )
+    found = {each.function: each.why for each in by_table(discover(database), "public.questions").functions}
+    assert found["public.clear"] == ""
+    assert "names old.questions too" in found["public.unclear"]
+    assert "too, which also has vectors" in found["public.joined"]
+    # The same where only one table is looked at.
+    (alone,) = discover(database, table="public.questions").candidates
+    assert {each.function: each.why for each in alone.functions} == found
+    theirs = {each.function: each.why for each in by_table(discover(database), "old.questions").functions}
+    assert all(theirs.values())
+
+
 def test_a_database_without_the_extension_says_so(pg_server_url: str) -> None:
     found = discover(pg_server_url)
     assert found.candidates == ()

@@ -172,15 +172,13 @@ def test_a_person_is_asked_with_the_proposals_as_answers(at_three: Path) -> None
     assert "limosa plan limosa.toml" in said
 
 
-def test_only_what_is_open_is_asked(at_three: Path) -> None:
-    code, said = at_terminal("init", "--table", "questions", "--text", "body", *FROM["public.questions"], *TO, typed="")
-    assert code == 0, said
-    assert load("limosa.toml").source.place.text.columns == ("body",)
-
-
-def test_questions_that_are_broken_off_leave_no_file(at_three: Path) -> None:
-    code, said = at_terminal("init", typed="1\n" + END_OF_INPUT)
+def test_only_what_is_open_is_asked_and_breaking_off_leaves_no_file(at_three: Path) -> None:
+    named = ("--table", "questions", "--text", "body", *FROM["public.questions"], *TO[:-2])
+    code, said = at_terminal("init", *named, typed=END_OF_INPUT)
     assert code == 2, said
+    assert "Its dimensions" in said
+    assert "Text columns" not in said
+    assert "Model" not in said
     assert "nothing was written" in said
     assert list(at_three.iterdir()) == []
 
@@ -207,7 +205,7 @@ def test_what_nobody_knows_is_asked_for_by_its_option(at_three: Path) -> None:
 
 
 def test_the_same_model_fills_what_has_no_vector(at_three: Path) -> None:
-    limosa("init", "--table", "chunks", "--model", "hashing/words-2")
+    assert "target" not in facts("init", "--table", "chunks", "--model", "hashing/words-2")["chosen"]
     assert load("limosa.toml").shape == "fill"
     assert facts("plan")["counts"]["to_embed"] == 5
 

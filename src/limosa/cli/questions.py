@@ -134,6 +134,6 @@ def _title(named: Named) -> str | None:
 def _require(named: Named) -> None:
     from limosa.config.propose import require_provider
 
-    if not named.provider:
-        raise Refused(f"Nobody is known to answer for {named.model}.", needed="provider/model.")
+    if not (named.provider and named.model):
+        raise Refused(f"Nobody is known to answer for {named.model or 'no model'}.", needed="provider/model.")
     require_provider(named.provider, "for example")

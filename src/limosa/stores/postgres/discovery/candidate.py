@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limosa.ports.discovery import Candidate, Hint
@@ -16,7 +17,7 @@ from limosa.stores.postgres.discovery.indexes import index_of
 from limosa.stores.postgres.discovery.keys import keys_of, objections
 from limosa.stores.postgres.discovery.statistics import Holdings, array_sizes, holdings
 from limosa.stores.postgres.discovery.texts import Plain, choose_texts, is_model
-from limosa.stores.postgres.names import quoted
+from limosa.stores.postgres.names import Relation, quoted
 
 __all__ = ["array_candidate", "busy_candidate", "candidate"]
 
@@ -35,8 +36,14 @@ class _Columns:
     model: str | None
 
 
-def candidate(tx: PostgresTx, asker: Asker, column: VectorColumn, table: Table) -> Candidate:
-    """What a file would say of a column of pgvector's types; a table that plan would refuse is not read."""
+def candidate(
+    tx: PostgresTx, asker: Asker, column: VectorColumn, table: Table, *, others: Sequence[Relation] = ()
+) -> Candidate:
+    """What a file would say of a column of pgvector's types; a table that plan would refuse is not read.
+
+    Args:
+        others: the other tables with vectors.
+    """
     keys, against = keys_of(tx, table)
     against = [*_type_objections(column), *objections(tx, table), *(against if table.kind == "r" else [])]
     extension = table.server.extension_schema or "public"
@@ -62,7 +69,7 @@ def candidate(tx: PostgresTx, asker: Asker, column: VectorColumn, table: Table) 
         columns=tuple(each.name for each in beside.plain),
         index=index_of(tx, column),
         hint=_hint(column, beside.model, held),
-        functions=functions_over(tx, table, column.name, extension=extension),
+        functions=functions_over(tx, table, column.name, extension=extension, others=others),
         refused=tuple(against),
     )
 

@@ -15,6 +15,7 @@ from limosa.stores.postgres.discovery.bounds import CATALOGUE_MS, Asker, limit
 from limosa.stores.postgres.discovery.candidate import array_candidate, busy_candidate, candidate
 from limosa.stores.postgres.discovery.columns import VectorColumn, named, vector_columns
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
+from limosa.stores.postgres.names import Relation
 
 __all__ = ["discover"]
 
@@ -45,13 +46,15 @@ def discover(url: str, *, table: str | None = None) -> Discovery:
 
 def _discover(tx: PostgresTx, title: str, table: str | None) -> Discovery:
     name, extension, recovering, tables, schemas = tx.execute(_SQL["around"])[0]
-    columns = [each for each in vector_columns(tx) if table is None or named(each, table)]
+    columns = vector_columns(tx)
+    tables_with = tuple(dict.fromkeys(each.relation for each in columns if each.storable and each.kind in {"r", "p"}))
+    columns = [each for each in columns if table is None or named(each, table)]
     remarks = []
     if extension is None:
         remarks.append(f"The extension vector is not installed in {name}.")
     if recovering:
         remarks.append("The server is a standby: plan wants the primary.")
-    found, unseen = _closely(tx, columns)
+    found, unseen = _closely(tx, columns, tables_with)
     return Discovery(
         database=title,
         candidates=tuple(sorted(found, key=_rank)),
@@ -63,27 +66,29 @@ def _discover(tx: PostgresTx, title: str, table: str | None) -> Discovery:
     )
 
 
-def _closely(tx: PostgresTx, columns: Sequence[VectorColumn]) -> tuple[list[Candidate], int]:
+def _closely(
+    tx: PostgresTx, columns: Sequence[VectorColumn], tables: Sequence[Relation]
+) -> tuple[list[Candidate], int]:
     """The candidates among the first columns, and how many columns were not looked at."""
     asker = Asker(tx)
     taken = _under_way(tx)
     # Arrays are seldom embeddings: they come after every column that says what it is.
     ordered = sorted(columns, key=lambda each: each.element == "array")
-    seen = [_look(tx, asker, column, taken.get(column.place)) for column in ordered[:CLOSELY]]
+    seen = []
+    for column in ordered[:CLOSELY]:
+        others = [each for each in tables if each != column.relation]
+        each = _look(tx, asker, column, others)
+        seen.append(_free(each, taken.get(column.place)) if each is not None else None)
     return [each for each in seen if each is not None], max(0, len(ordered) - CLOSELY)
 
 
-def _look(tx: PostgresTx, asker: Asker, column: VectorColumn, holder: str | None) -> Candidate | None:
-    """One column, looked at; None where it only looks like vectors.
-
-    Args:
-        holder: the migration that works on it; None where none does.
-    """
+def _look(tx: PostgresTx, asker: Asker, column: VectorColumn, others: Sequence[Relation]) -> Candidate | None:
+    """One column, looked at; None where it only looks like vectors."""
     try:
         with tx.connection.transaction():
             if column.element == "array":
                 return array_candidate(asker, column)
-            return _free(candidate(tx, asker, column, look(tx, column.relation.sql)), holder)
+            return candidate(tx, asker, column, look(tx, column.relation.sql), others=others)
     except (pg.LockNotAvailable, pg.QueryCanceled):
         # Even a table's size is not told while somebody holds it exclusively.
         return busy_candidate(column)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from limosa.ports.discovery import MatchSeen
 from limosa.ports.named import named_sql
@@ -20,12 +21,15 @@ _SQL = named_sql("limosa.stores.postgres", "discovery")
 _FILTERED = re.compile(r'(?:"((?:[^"]|"")+)"|(\w+))\s*@>\s*\(?\s*"?filter\b', re.IGNORECASE)
 
 
-def functions_over(tx: Tx, table: Table, vector: str, *, extension: str) -> tuple[MatchSeen, ...]:
+def functions_over(
+    tx: Tx, table: Table, vector: str, *, extension: str, others: Sequence[Relation]
+) -> tuple[MatchSeen, ...]:
     """Functions whose body names the table and whose first argument is a vector; those that fit come first.
 
     Args:
         vector: the column, which no function may return: it is renamed at cutover.
         extension: the schema of pgvector.
+        others: the other tables with vectors; a function that names one of them may search that one.
     """
     escaped = re.sub(r"([^\w])", r"\\\1", table.relation.name)
     rows = tx.execute(_SQL["functions"], {"table": rf"(\m|\"){escaped}(\M|\")"})
@@ -35,8 +39,30 @@ def functions_over(tx: Tx, table: Table, vector: str, *, extension: str) -> tupl
         bodies = [row[2] for row in rows if (row[0], row[1]) == (schema, name)]
         routines = routines_named(tx, schema, name)
         kind = vector_type(tx, extension)
-        seen.append(_seen(Relation(schema, name), routines, bodies[0], types={**types, vector: ""}, vector=kind))
+        each = _seen(Relation(schema, name), routines, bodies[0], types={**types, vector: ""}, vector=kind)
+        rival = _rival(bodies[0], table.relation, others)
+        if rival is not None:
+            why = f"Its body names {rival} too, which also has vectors: which of them it searches is not clear."
+            each = replace(each, why=why)
+        seen.append(each)
     return tuple(sorted(seen, key=lambda each: (each.why != "", each.function)))
+
+
+def _rival(body: str, relation: Relation, others: Sequence[Relation]) -> Relation | None:
+    """Another table that a body may mean; one of the same name unless the body says in which schema."""
+    for other in others:
+        own_name = other.name == relation.name
+        if own_name and _says(body, relation.schema, relation.name) and not _says(body, other.schema, other.name):
+            continue
+        if own_name or _says(body, other.name):
+            return other
+    return None
+
+
+def _says(body: str, *names: str) -> bool:
+    """Whether a body names a relation, with or without its schema, in quotes or not."""
+    dotted = r'"?\s*\.\s*"?'.join(re.escape(name) for name in names)
+    return re.search(rf"(?<!\w){dotted}(?!\w)", body, re.IGNORECASE) is not None
 
 
 def _seen(

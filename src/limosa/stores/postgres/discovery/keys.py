@@ -36,9 +36,7 @@ def keys_of(tx: Tx, table: Table) -> tuple[tuple[tuple[str, ...], ...], list[str
 
 def objections(tx: Tx, table: Table) -> list[str]:
     """What plan would refuse of the table itself: its kind, its kin, its owner, its policies."""
-    found = [
-        *_told([*table_checks(table, family(tx, table.oid)), *row_security_checks(table)]),
-    ]
+    found = _told([*table_checks(table, family(tx, table.oid)), *row_security_checks(table)])
     if not table.owned:
         role = quoted(table.server.user)
         found.append(
