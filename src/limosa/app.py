@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from limosa.model.proof import Proof
 from limosa.model.wish import Settings
 from limosa.plan.build import build_plan
 from limosa.plan.scripts import write_scripts
+from limosa.ports.discovery import Discover, Discovery
 from limosa.ports.embedder import Embedder
 from limosa.ports.reference import resolve
 from limosa.ports.store import OpenStore, Store
@@ -45,7 +47,7 @@ from limosa.steps.search import Found, search, search_vector
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
-__all__ = ["App", "admit", "open_app"]
+__all__ = ["App", "admit", "discover", "open_app"]
 
 
 class App:
@@ -243,16 +245,44 @@ def open_app(source: Path | str | Mapping[str, object], *, say: Callable[[str], 
     return App(load(source), say=say)
 
 
+def discover(store: str, *, table: str | None = None) -> Discovery:
+    """What could be migrated in a store that no file describes yet; changes nothing.
+
+    Args:
+        store: as a file names it.
+        table: only this table.
+
+    Raises:
+        Refused: there is no such store, it does not let limosa in, or it is of a kind that cannot be looked through.
+    """
+    url, look = _adapter(store, "limosa.discovery")
+    found: Discover = look
+    return found(url, table=table)
+
+
 def _open_store(migration: Migration) -> Store:
-    url = resolve(migration.target.place.store)
+    url, opener = _adapter(migration.target.place.store, "limosa.stores")
+    found: OpenStore = opener
+    return found(url, migration)
+
+
+def _adapter(store: str, group: str) -> tuple[str, Any]:
+    """The address that a file's store stands for, and what an entry point of its scheme gives."""
+    url = resolve(store)
     if url == "embedded" or url.startswith("embedded:"):
         from limosa.stores.postgres.embedded import embedded_url
 
         url = embedded_url(url, Path.cwd())
     scheme = url.split("://", 1)[0]
     name = {"postgres": "postgresql"}.get(scheme, scheme)
-    known = {entry.name: entry for entry in entry_points(group="limosa.stores")}
+    known = {entry.name: entry for entry in entry_points(group=group)}
     if name not in known:
+        if name in entry_points(group="limosa.stores").names:
+            raise Refused(
+                f"A store of the kind {name} cannot be looked through.",
+                needed="One of: " + ", ".join(sorted(known)) + ".",
+                do="Write its file by hand; docs/reference/split-file.md shows one.",
+            )
         # An address may hold a password: only what is plainly a scheme is shown.
         shown = repr(scheme) if scheme.isalnum() and "://" in url else "what the store's address begins with"
         raise Refused(
@@ -260,8 +290,7 @@ def _open_store(migration: Migration) -> Store:
             needed="One of: " + ", ".join(sorted(known)) + ".",
             do="Set store in [source], for example env:DATABASE_URL.",
         )
-    opener: OpenStore = known[name].load()
-    return opener(url, migration)
+    return url, known[name].load()
 
 
 def admit(plan: Plan, accept: frozenset[str]) -> None:

@@ -13,6 +13,7 @@ from limosa import __version__
 
 COMMANDS = [
     "demo",
+    "init",
     "plan",
     "run",
     "status",

@@ -12,6 +12,7 @@ import typer
 from limosa.cli.command import Command
 from limosa.cli.cutover import cutover
 from limosa.cli.finish import finish
+from limosa.cli.init import init
 from limosa.cli.pause import pause
 from limosa.cli.plan import plan
 from limosa.cli.resume import resume
@@ -51,7 +52,7 @@ Keep = Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Leave 
 def _limosa(version: Version = False) -> None:
     """Move embeddings to another model while the application keeps running.
 
-    FILE is limosa.toml where it is left out. The order of things: plan, run, cutover, finish.
+    FILE is limosa.toml where it is left out. The order of things: init, plan, run, cutover, finish.
     """
 
 
@@ -64,6 +65,7 @@ def _demo(keep: Keep = None) -> None:
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
     "plan": plan,
     "run": run,
     "status": status,

@@ -1,4 +1,4 @@
-"""The reader of ``limosa.toml``: a file or a mapping in, a migration out."""
+"""The reader of ``limosa.toml``: a file or a mapping in, a migration out; and the writer of a first draft of one."""
 
 from limosa.config.file import load
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Protocol
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
@@ -13,7 +14,16 @@ from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import KeyColumn, Surroundings
 
-__all__ = ["KEY_TYPES", "key_checks", "layout_checks", "server_checks", "table_checks", "vector_checks"]
+__all__ = [
+    "KEY_TYPES",
+    "Kin",
+    "key_checks",
+    "key_column_checks",
+    "layout_checks",
+    "server_checks",
+    "table_checks",
+    "vector_checks",
+]
 
 KEY_TYPES = {
     "int8": "bigint",
@@ -40,7 +50,21 @@ _WITH_HALFVEC = (0, 7)
 """HNSW came with pgvector 0.5.0, halfvec with 0.7.0 (its CHANGELOG)."""
 
 
-def table_checks(table: Table, around: Surroundings) -> list[Check]:
+class Kin(Protocol):
+    """The tables from which a table inherits, and those that inherit from it."""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """From which it inherits, or of which it is a partition."""
+        ...
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        """That inherit from it."""
+        ...
+
+
+def table_checks(table: Table, around: Kin) -> list[Check]:
     """Only an ordinary table keeps every row that is written to it, and fires its triggers for every change."""
     needed = "An ordinary, logged table of its own."
     wrong: list[tuple[str, str]] = []
@@ -73,7 +97,7 @@ def key_checks(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
     found: list[Check] = []
     if names not in table.unique_keys:
         found.append(_no_key(table, names))
-    found += [check for key in around.keys for check in _key_column(table, key)]
+    found += [check for key in around.keys for check in key_column_checks(table, key)]
     return found or [Check(name="key", verdict="ok", said=f"({', '.join(names)}) identifies every row.")]
 
 
@@ -102,7 +126,8 @@ def _no_key(table: Table, names: tuple[str, ...]) -> Check:
     )
 
 
-def _key_column(table: Table, key: KeyColumn) -> list[Check]:
+def key_column_checks(table: Table, key: KeyColumn) -> list[Check]:
+    """What stands against a column in a key; empty where nothing does."""
     found = []
     if not key.not_null:
         found.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from limosa.model.migration import Match
 from limosa.model.plan import Check
 from limosa.stores.postgres.catalogue import Table
@@ -10,9 +12,11 @@ from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Routine, Surroundings
 
-__all__ = ["match_checks"]
+__all__ = ["ARGUMENTS", "match_checks", "unlike"]
 
-_ARGUMENTS = ("query_embedding", "match_threshold", "match_count")
+ARGUMENTS = ("query_embedding", "match_threshold", "match_count")
+"""What every match function takes first; a filter comes after them."""
+
 _KINDS = {"p": "a procedure", "a": "an aggregate", "w": "a window function"}
 
 
@@ -44,7 +48,7 @@ def _columns(table: Table, scope: Scope, match: Match) -> list[Check]:
     if missing:
         do = "Its columns are: " + ", ".join(names) + "."
         found.append(_refusal(f"{table.relation} has no column {', '.join(missing)}.", "Columns that are there.", do))
-    taken = {*_ARGUMENTS, "similarity", "space", "limosa_distance", *(["filter"] if match.filter else [])}
+    taken = {*ARGUMENTS, "similarity", "space", "limosa_distance", *(["filter"] if match.filter else [])}
     clash = [name for name in match.returns if name in taken]
     if clash:
         said = f"The match function cannot return {', '.join(clash)}: an argument or a result of it is called so."
@@ -72,7 +76,8 @@ def _existing(table: Table, made: MatchFunction, match: Match, around: Surroundi
             )
         ]
     routine = around.routines[0]
-    said = _unlike(made, match, routine, around)
+    names = tuple(column.name for column in made.returns)
+    said = unlike(routine, names, filtered=bool(match.filter), types=around.bare_types, vector=around.vector_type)
     found = []
     if said:
         theirs = f"{routine.schema}.{made.relation.name}({routine.arguments}) returns {routine.result or 'nothing'}"
@@ -95,18 +100,27 @@ def _existing(table: Table, made: MatchFunction, match: Match, around: Surroundi
     return found
 
 
-def _unlike(made: MatchFunction, match: Match, routine: Routine, around: Surroundings) -> str:
-    """What is different; empty where CREATE OR REPLACE takes the function and its callers notice nothing."""
-    extra = ("jsonb",) if match.filter else ()
-    types = (around.vector_type, "double precision", "integer", *extra)
-    names = (*_ARGUMENTS, *(("filter",) if match.filter else ()))
-    answered = (*(around.bare_types[column.name] for column in made.returns), "double precision")
-    columns = (*(column.name for column in made.returns), "similarity")
+def unlike(routine: Routine, returns: tuple[str, ...], *, filtered: bool, types: Mapping[str, str], vector: str) -> str:
+    """What is different; empty where CREATE OR REPLACE takes the function and its callers notice nothing.
+
+    Args:
+        returns: the columns that limosa's function would answer beside ``similarity``.
+        filtered: limosa's function would take a filter.
+        types: of the table's columns, without modifiers; vector: the type ``vector`` as signatures print it.
+    """
+    extra = ("jsonb",) if filtered else ()
+    taken = (vector, "double precision", "integer", *extra)
+    names = (*ARGUMENTS, *(("filter",) if filtered else ()))
+    answered = (*(types[name] for name in returns), "double precision")
     if routine.kind != "f":
         return f"{routine.signature} is {_KINDS.get(routine.kind, 'not a function')}."
-    if routine.types != types or routine.names[: len(names)] != names:
+    if routine.types != taken or routine.names[: len(names)] != names:
         return "The arguments are others."
-    if not routine.returns_set or routine.answered != answered or routine.names[len(names) :] != columns:
+    if (
+        not routine.returns_set
+        or routine.answered != answered
+        or routine.names[len(names) :] != (*returns, "similarity")
+    ):
         return "The answer is another."
     if routine.defaults != len(extra):
         # CREATE OR REPLACE cannot take a default away: neither now nor on the way back.

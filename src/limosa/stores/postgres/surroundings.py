@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from limosa.model.migration import Migration
 from limosa.ports.named import named_sql
+from limosa.ports.tx import Tx
 from limosa.stores.postgres.catalogue import Dependent, Table, dependents
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["Grants", "KeyColumn", "Room", "Routine", "Stage", "Surroundings", "gather", "routines"]
+__all__ = [
+    "Family",
+    "Grants",
+    "KeyColumn",
+    "Room",
+    "Routine",
+    "Stage",
+    "Surroundings",
+    "bare_types",
+    "family",
+    "gather",
+    "key_columns",
+    "routines",
+    "routines_named",
+    "vector_type",
+]
 
 _SQL = named_sql("limosa.stores.postgres", "surroundings")
 
@@ -28,6 +45,14 @@ class KeyColumn:
     not_null: bool
     deterministic: bool
     collation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Tables from which a table inherits, and those that inherit from it."""
+
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,14 +168,14 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
         for each in found
         if each.schema == "limosa" and each.kind == "view" and each.name.rsplit("_", 1)[-1] in finished
     ]
-    kin = tx.execute(_SQL["inheritance"], ids)
+    kin = family(tx, table.oid)
     escaped = "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in scope.vector)
     bodies = tx.execute(_SQL["trigger_bodies"], {**ids, "column": rf"(\m|\"){escaped}(\M|\")"})
     names = [each.name for each in scope.key]
     return Surroundings(
-        keys=tuple(_key(row) for row in tx.execute(_SQL["keys"], {**ids, "names": names})),
-        parents=tuple(name for kind, name in kin if kind == "parent"),
-        children=tuple(name for kind, name in kin if kind == "child"),
+        keys=key_columns(tx, table.oid, names),
+        parents=kin.parents,
+        children=kin.children,
         grants=grants,
         dependents=tuple(each for each in found if not (each.schema == "limosa" and _is_view(each, views))),
         indexes=tuple(
@@ -163,8 +188,8 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
         taken=_taken(tx, table, scope),
         predecessors=_predecessors(tx, views),
         routines=routines(tx, migration, scope),
-        bare_types=dict(tx.execute(_SQL["bare_types"], ids)),
-        vector_type=str(tx.execute(_SQL["vector_type"], {"schema": scope.extension_schema})[0][0]),
+        bare_types=bare_types(tx, table.oid),
+        vector_type=vector_type(tx, scope.extension_schema),
         room=Room(
             **dict(
                 zip(
@@ -183,6 +208,32 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
         ),
         stage=stage,
     )
+
+
+def family(tx: Tx, oid: int) -> Family:
+    """The tables from which a table inherits, and those that inherit from it."""
+    kin = tx.execute(_SQL["inheritance"], {"oid": oid})
+    parents = tuple(name for kind, name in kin if kind == "parent")
+    return Family(parents, tuple(name for kind, name in kin if kind == "child"))
+
+
+def key_columns(tx: Tx, oid: int, names: Sequence[str]) -> tuple[KeyColumn, ...]:
+    """The named columns of a table, as a key has to know them."""
+    return tuple(_key(row) for row in tx.execute(_SQL["keys"], {"oid": oid, "names": list(names)}))
+
+
+def bare_types(tx: Tx, oid: int) -> dict[str, str]:
+    """Column to type without modifier."""
+    return dict(tx.execute(_SQL["bare_types"], {"oid": oid}))
+
+
+def vector_type(tx: Tx, schema: str) -> str:
+    """The type ``vector`` as signatures print it.
+
+    Args:
+        schema: of the extension.
+    """
+    return str(tx.execute(_SQL["vector_type"], {"schema": schema})[0][0])
 
 
 def _is_view(dependent: Dependent, views: list[Relation]) -> bool:
@@ -248,10 +299,13 @@ def routines(tx: PostgresTx, migration: Migration, scope: Scope) -> tuple[Routin
     if migration.match is None or scope.shape == "fill":
         return ()
     schema, name = parse_relation(migration.match.function)
-    rows = tx.execute(_SQL["routines"], {"schema": schema or scope.relation.schema, "name": name})
-    if not rows and schema is None:
-        rows = tx.execute(_SQL["routines"], {"schema": None, "name": name})
-    return tuple(_routine(row) for row in rows)
+    found = routines_named(tx, schema or scope.relation.schema, name)
+    return found or (routines_named(tx, None, name) if schema is None else ())
+
+
+def routines_named(tx: Tx, schema: str | None, name: str) -> tuple[Routine, ...]:
+    """All routines of a name in a schema, or, without one, where the search_path finds them."""
+    return tuple(_routine(row) for row in tx.execute(_SQL["routines"], {"schema": schema, "name": name}))
 
 
 def _routine(row: tuple[Any, ...]) -> Routine:
