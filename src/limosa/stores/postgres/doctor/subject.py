@@ -1,0 +1,211 @@
+"""The subject of an examination: one vector column, its texts, and the columns beside it that tell of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from limosa.ports.examination import Scrutiny
+from limosa.ports.named import named_sql
+from limosa.stores.postgres.catalogue import Column, Table, look
+from limosa.stores.postgres.counts import query_checks
+from limosa.stores.postgres.database import Database
+from limosa.stores.postgres.grants import sees_all_rows
+from limosa.stores.postgres.names import quoted
+from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.texts import text_columns
+
+__all__ = ["SQL", "Beside", "Subject", "reason", "subject_of"]
+
+SQL = named_sql("limosa.stores.postgres", "doctor")
+
+_TEXTS = quoted("limosa text")
+
+_MODEL = re.compile(r"(embed\w*_|vector_)?model(_name|_id)?")
+_STATUS = re.compile(r"(\w*(embed|vector|index)\w*_)?(status|state)")
+_DONE_FLAG = re.compile(r"(is_|has_)?(embedded|vectori[sz]ed|embedding_done)")
+_CHANGED = re.compile(r"((text|content|body|row|record)_)?(updated|modified|changed)(_at|_on)?|last_(modified|updated)")
+_EMBEDDED = re.compile(r"(embedded|vectori[sz]ed)(_at|_on)?|(embedding|vector)s?_(updated|created|made|generated)?_?at")
+"""Names that columns of these kinds commonly have; the whole name has to match."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Columns beside the vector that tell of it; None where there is none that this role may read.
+
+    Attributes:
+        model: names each vector's model; stated: the user said so, or the name says so by itself.
+        status: says whether a row is done; flag: it is a boolean.
+        changed, embedded: when the row was changed, and its vector made.
+    """
+
+    model: str | None = None
+    stated: bool = False
+    status: str | None = None
+    flag: bool = False
+    changed: str | None = None
+    embedded: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is examined, and what stands in the way of it.
+
+    Attributes:
+        scope: of the migration, with the texts of the side that is examined.
+        column: the vector column.
+        unseen: why no row can be looked at; empty where they can.
+        unread: why no vector can be looked at, though rows can.
+        silent: why no text can be looked at.
+    """
+
+    database: Database
+    table: Table
+    scope: Scope
+    column: Column
+    scrutiny: Scrutiny
+    beside: Beside
+    unseen: str = ""
+    unread: str = ""
+    silent: str = ""
+
+    @property
+    def vector(self) -> str:
+        """The vector of the row ``t``."""
+        return f"t.{quoted(self.column.name)}"
+
+    @property
+    def norm(self) -> str:
+        """Its L2 norm, in double precision."""
+        function = "l2_norm" if self.column.base == "halfvec" else "vector_norm"
+        return f"{self.scope.operators}.{function}({self.vector})"
+
+    @property
+    def size(self) -> str:
+        """Its dimensions; those of a column that declares them need not be read."""
+        if self.column.dimensions is not None:
+            return str(self.column.dimensions)
+        return f"{self.scope.operators}.vector_dims({self.vector})"
+
+    @property
+    def rows(self) -> str:
+        """The table ``t``, with the texts beside it where a query gives them."""
+        return self.joined("")
+
+    def joined(self, pages: str) -> str:
+        """``rows`` of some pages of the table only; the query's texts are put together once for each key."""
+        scope = self.scope
+        if scope.text.query is None or self.silent:
+            return f"{scope.relation.sql} AS t{pages}"
+        keys = ", ".join(f"q.{quoted(column.name)}" for column in scope.key)
+        same = " AND ".join(f"{_TEXTS}.{quoted(c.name)} = t.{quoted(c.name)}" for c in scope.key)
+        body = scope.text.query.rstrip().rstrip(";")
+        return (
+            f'{scope.relation.sql} AS t{pages} LEFT JOIN (SELECT {keys}, min(q."text"::text) AS "text"'
+            f" FROM ({body}) AS q GROUP BY {keys}) AS {_TEXTS} ON {same}"
+        )
+
+    @property
+    def text(self) -> str:
+        """The text of the row ``t``; NULL where it cannot be read."""
+        return "NULL::text" if self.silent else self.scope.text_of("t")
+
+    def listed(self, condition: str) -> str:
+        """A query that lists the keys of all rows of which a condition holds."""
+        kept = f"{self.scope.where()} AND " if self.scope.filter is not None else ""
+        return f"SELECT {self.scope.keys('t')} FROM {self.rows} WHERE {kept}{condition};"
+
+
+def subject_of(database: Database, table_name: str, scope: Scope, scrutiny: Scrutiny) -> Subject:
+    """The subject, as the catalogue has it now.
+
+    Raises:
+        Refused: the column that was named for the models is not there.
+    """
+    with database.begin(snapshot=True) as tx:
+        table = look(tx, table_name)
+        columns = tx.execute(SQL["columns"], {"oid": table.oid})
+        usable = bool(tx.raw("SELECT has_schema_privilege($1, 'USAGE')", scope.relation.schema)[0][0])
+    column = table.require(scope.vector, "the vector column")
+    readable = {name for name, *_, may in columns if may}
+    kinds = {name: (kind, enum) for name, kind, enum, may in columns if may}
+    scope = replace(scope, text=scrutiny.text)
+    found = Subject(database=database, table=table, scope=scope, column=column, scrutiny=scrutiny, beside=Beside())
+    return replace(
+        found,
+        beside=_beside(table, scope, scrutiny, kinds),
+        unseen=_unseen(table, scope, readable, usable),
+        unread=_unread(column, readable, table.server.user),
+        silent=_silent(found, readable),
+    )
+
+
+def reason(error: psycopg.Error) -> str:
+    """Why something could not be asked, in words that hold no value out of a row."""
+    state = error.sqlstate or ""
+    # What is not there or not allowed (42), and what was cut short (57), is told by names alone.
+    said = error.diag.message_primary if state[:2] in {"42", "57"} else None
+    return f"Postgres refuses: {said or f'error {state}'}"
+
+
+def _unseen(table: Table, scope: Scope, readable: set[str], usable: bool) -> str:
+    user = table.server.user
+    if table.kind not in {"r", "p", "m"}:
+        return f"{scope.relation} is no table"
+    if not sees_all_rows(table):
+        return f"policies may hide rows of {scope.relation} from {user}, which neither owns it nor has BYPASSRLS"
+    missing = [column.name for column in scope.key if column.name not in readable]
+    if missing or not usable:
+        what = f"the key ({', '.join(missing)})" if usable else f"the schema {scope.relation.schema}"
+        return f"{user} may not read {what}: GRANT SELECT ON {scope.relation.sql} TO {quoted(user)} is missing"
+    return ""
+
+
+def _unread(column: Column, readable: set[str], user: str) -> str:
+    if column.name not in readable:
+        return f"{user} may not read {column.name}"
+    if column.base not in {"vector", "halfvec"}:
+        return f"{column.name} is of type {column.type}, and no vector or halfvec"
+    return ""
+
+
+def _silent(subject: Subject, readable: set[str]) -> str:
+    table, text = subject.table, subject.scope.text
+    missing = [name for name in text_columns(text) if name not in readable]
+    if missing:
+        gone = [name for name in missing if table.column(name) is None]
+        why = f"{subject.scope.relation} has no column" if gone else f"{table.server.user} may not read"
+        return f"{why} {', '.join(gone or missing)}"
+    refused = [check.said for check in query_checks(subject.database, subject.scope) if check.verdict == "refused"]
+    return "the text query cannot be used" if refused else ""
+
+
+def _beside(table: Table, scope: Scope, scrutiny: Scrutiny, kinds: Mapping[str, tuple[str, bool]]) -> Beside:
+    """The columns by their names and types; those that texts are made of tell of nothing else."""
+    own = {scope.vector, *(column.name for column in scope.key), *text_columns(scope.text)}
+    words = [name for name, (kind, enum) in kinds.items() if (kind == "S" or enum) and name not in own]
+    times = [name for name, (kind, _) in kinds.items() if kind == "D" and name not in own]
+    flags = [name for name, (kind, _) in kinds.items() if kind == "B" and name not in own]
+    named = scrutiny.model_column
+    if named is not None:
+        table.require(named, "the column of the models")
+    model = named if named in kinds else _longest(_MODEL, words) if named is None else None
+    status = _longest(_STATUS, words)
+    flag = _longest(_DONE_FLAG, flags)
+    changed, embedded = _longest(_CHANGED, times), _longest(_EMBEDDED, times)
+    return Beside(
+        model=model,
+        stated=named is not None or (model or "").startswith(("embed", "vector")),
+        status=status or flag,
+        flag=status is None,
+        changed=changed if embedded else None,
+        embedded=embedded if changed else None,
+    )
+
+
+def _longest(pattern: re.Pattern[str], names: list[str]) -> str | None:
+    """The most telling name: the longest that the pattern matches as a whole, whatever its case."""
+    return max((name for name in names if pattern.fullmatch(name.lower())), key=len, default=None)
