@@ -11,7 +11,7 @@ from limosa.model.finding import Finding
 from limosa.steps.doctor import Diagnosis, doctor, scrutiny_of
 from tests.postgres.questions import execute, make_questions
 
-__all__ = ["ALL_AT_ONCE", "SICK", "Sick", "by_name", "examined", "found", "make_healthy"]
+__all__ = ["ALL_AT_ONCE", "MANY", "SICK", "Sick", "by_name", "examined", "found", "make_healthy"]
 
 INDEX = "CREATE INDEX questions_hnsw ON questions USING hnsw (embedding vector_cosine_ops)"
 _NO_INDEX = "DROP INDEX questions_hnsw"
@@ -28,7 +28,7 @@ _DAMAGED = (
     ),
 )
 
-_MANY = """INSERT INTO questions (id, title, embedding_model, status, updated_at, embedded_at, embedding)
+MANY = """INSERT INTO questions (id, title, embedding_model, status, updated_at, embedded_at, embedding)
     SELECT i, 'row ' || i, 'words-1', 'completed', now(), now(),
         l2_normalize((SELECT array_agg(sin(i * k * 0.37)::real) FROM generate_series(1, 16) AS k)::vector)
     FROM generate_series(1000, {last}) AS i"""
@@ -148,6 +148,14 @@ SICK: dict[str, Sick] = {
         ("public.questions_hnsw", 'REINDEX INDEX CONCURRENTLY "public"."questions_hnsw"'),
         {"public.questions_hnsw"},
     ),
+    "what a build anew left behind": Sick(
+        (
+            "CREATE INDEX questions_hnsw_ccnew ON questions (title)",
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'questions_hnsw_ccnew'::regclass",
+        ),
+        {"invalid-index": 1},
+        ('DROP INDEX CONCURRENTLY "public"."questions_hnsw_ccnew"',),
+    ),
     "unused index": Sick(
         ("CREATE INDEX second ON questions USING hnsw (embedding vector_cosine_ops)",),
         {"unused-index": 1},
@@ -158,7 +166,7 @@ SICK: dict[str, Sick] = {
     "oversized index": Sick(
         (
             _NO_INDEX,
-            _MANY.format(last=5500),
+            MANY.format(last=5500),
             INDEX.replace("(embedding vector_cosine_ops)", "(embedding vector_cosine_ops) WITH (ef_construction = 32)"),
             "DELETE FROM questions WHERE id >= 1000",
             _FLUSH,
@@ -173,7 +181,7 @@ SICK: dict[str, Sick] = {
         ("public.questions_hnsw is of vector_l2_ops", "vector_cosine_ops"),
     ),
     "no index": Sick(
-        (_NO_INDEX, _MANY.format(last=10959), _FLUSH, "ANALYZE questions"),
+        (_NO_INDEX, MANY.format(last=10959), _FLUSH, "ANALYZE questions"),
         {"no-index": 10_000},
         ("reads all of 10,000 vectors", "CREATE INDEX CONCURRENTLY"),
         sample=0,

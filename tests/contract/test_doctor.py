@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from limosa.errors import Refused
-from tests.contract.ills_of_vectors import ALL_AT_ONCE, SICK, by_name, examined, found, make_healthy
+from tests.contract.ills_of_vectors import ALL_AT_ONCE, MANY, SICK, by_name, examined, found, make_healthy
 from tests.postgres.questions import OLD, changed, dump, elsewhere, execute, job, title_of, vectors_of
 from tests.providers.openai_server import OpenAIServer
 
@@ -203,6 +203,31 @@ def test_halfvec_a_filter_a_text_query_and_two_keys_are_followed(healthy: str) -
     assert found(diagnosis) == {"zero": 1, "missing": 2}
     assert by_name(diagnosis, "zero").examples == (("completed", "4"),)
     assert by_name(diagnosis, "done-without-vector").verdict == "unchecked"
+
+
+def test_partitions_are_looked_at_with_their_own_indexes(healthy: str) -> None:
+    execute(
+        healthy,
+        "ALTER TABLE questions RENAME TO q",
+        "CREATE TABLE questions (LIKE q) PARTITION BY RANGE (id)",
+        "ALTER TABLE questions ADD PRIMARY KEY (id)",
+        "CREATE TABLE q1 PARTITION OF questions FOR VALUES FROM (0) TO (20)",
+        "CREATE TABLE q2 PARTITION OF questions FOR VALUES FROM (20) TO (100)",
+        "INSERT INTO questions SELECT * FROM q",
+        "CREATE INDEX ON questions USING hnsw (embedding vector_cosine_ops)",
+        "ANALYZE questions",
+        *SICK["zero"].sql,
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'q2_embedding_idx'::regclass",
+    )
+    diagnosis = examined(job(healthy), unused_s=0.0)
+    assert found(diagnosis) == {"zero": 2, "invalid-index": 1, "unused-index": 1}
+    assert by_name(diagnosis, "invalid-index").examples == (("public.q2_embedding_idx",),)
+
+
+def test_an_index_that_is_large_by_its_options_is_none_too_large(healthy: str) -> None:
+    lists = "CREATE INDEX ON questions USING ivfflat (embedding vector_cosine_ops) WITH (lists = 1000)"
+    execute(healthy, "DROP INDEX questions_hnsw", MANY.format(last=2999), lists)
+    assert by_name(examined(job(healthy), sample=0), "oversized-index").verdict == "clean"
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from limosa.cli.main import commands
 from tests.contract.ills_of_vectors import ALL_AT_ONCE, make_healthy
+from tests.journey.split_world import TABLE
 from tests.postgres.questions import dump, execute, job, text_of
 
 FILE = """
@@ -109,6 +112,26 @@ def test_a_page_that_cannot_be_written_and_a_column_that_is_not_there_are_refuse
     assert "cannot be written" in doctor("--html", "nowhere/doctor.html", code=2)
     assert "has no column 'modell'" in doctor("--model-column", "modell", code=2)
     assert "fail-on" in doctor("--fail-on", "everything", code=2)
+
+
+def test_another_store_is_refused_with_what_there_is_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect("app.db")) as connection:
+        connection.execute(TABLE)
+    split = """name = "split"
+    [source]
+    store = "sqlite:///app.db"
+    table = "embeddings"
+    key = "embedding_id"
+    vector = "embedding_data"
+    [target]
+    layout = "dimension_tables"
+    table = "embeddings_{dimension}"
+    dimensions = [3]"""
+    Path("limosa.toml").write_text(split.replace("/app.db", str(tmp_path / "app.db")), encoding="utf-8")
+    said = doctor(code=2)
+    assert "Only vectors in one column of a table in Postgres are examined." in said
+    assert "limosa run limosa.toml --dry-run" in said
 
 
 def space() -> str:

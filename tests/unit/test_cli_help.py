@@ -72,7 +72,7 @@ def test_the_help_loads_no_library_but_typer(arguments: list[str]) -> None:
 
 
 def test_a_command_line_that_cannot_be_read_is_refused() -> None:
-    for arguments in (["fly"], ["run", "--fast"], ["run", "--limit", "0"], ["search", "doctor", "--k", "x"]):
+    for arguments in (["fly"], ["run", "--fast"], ["run", "--limit", "0"], ["search", "--k", "x"]):
         done = limosa(*arguments)
         assert done.returncode == 2, arguments
         assert "Error" in done.stderr
