@@ -205,6 +205,22 @@ def test_halfvec_a_filter_a_text_query_and_two_keys_are_followed(healthy: str) -
     assert by_name(diagnosis, "done-without-vector").verdict == "unchecked"
 
 
+def test_columns_of_other_meanings_are_left_alone(healthy: str) -> None:
+    execute(
+        healthy,
+        "ALTER TABLE questions RENAME updated_at TO changed",
+        "ALTER TABLE questions RENAME status TO state",
+        "ALTER TABLE questions ALTER embedding_model DROP NOT NULL",
+        "ALTER TABLE questions ADD updated_at time DEFAULT '12:00', ADD model_id int DEFAULT 7",
+        "UPDATE questions SET state = 'OK', embedding = NULL WHERE id = 1",
+        "UPDATE questions SET embedding_model = NULL WHERE id = 2",
+    )
+    diagnosis = examined(job(healthy))
+    assert found(diagnosis) == {"missing": 1}
+    assert by_name(diagnosis, "models").said.endswith("; 1 are of none by it")
+    assert by_name(diagnosis, "changed-since").said.endswith("by changed and embedded_at")
+
+
 def test_partitions_are_looked_at_with_their_own_indexes(healthy: str) -> None:
     execute(
         healthy,
@@ -272,6 +288,7 @@ def test_rows_that_policies_may_hide_are_not_counted(healthy: str, reader: str) 
     hidden = examined(job(reader))
     assert hidden.counts == {}
     assert "policies may hide rows" in by_name(hidden, "missing").said
+    assert "BYPASSRLS" in by_name(hidden, "missing").said
     assert by_name(hidden, "stale").verdict == "unchecked"
     assert found(hidden) == {"iterative-scan": None}
 

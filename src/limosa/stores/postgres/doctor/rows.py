@@ -63,10 +63,7 @@ def duplicates(tx: PostgresTx | None, subject: Subject, tally: Tally | None) -> 
     why = why_not(subject, ("vector", "text"))
     if why or tally is None or tx is None:
         return unchecked("duplicates", "warning", why)
-    chosen = "true"
-    if tally.share > 1:
-        chosen = f"hashtextextended({subject.scope.key_array('t')}::text, 0) % {tally.share} = 0"
-    grouped = _grouped(subject, chosen)
+    grouped = _grouped(subject, subject.chosen(tally.share))
     found = tx.raw(
         f"WITH g AS MATERIALIZED ({grouped})"
         " SELECT (SELECT count(*) FROM g), (SELECT sum(n) FROM g), first_key, last_key"

@@ -13,7 +13,7 @@ from limosa.ports.named import named_sql
 from limosa.stores.postgres.catalogue import Column, Table, look
 from limosa.stores.postgres.counts import query_checks
 from limosa.stores.postgres.database import Database
-from limosa.stores.postgres.grants import sees_all_rows
+from limosa.stores.postgres.grants import row_security_checks
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.texts import text_columns
@@ -113,6 +113,10 @@ class Subject:
         """The text of the row ``t``; NULL where it cannot be read."""
         return "NULL::text" if self.silent else self.scope.text_of("t")
 
+    def chosen(self, share: int) -> str:
+        """Whether the row ``t`` is the one in so many whose vector is read; the same rows at every call."""
+        return "true" if share == 1 else f"hashtextextended({self.scope.key_array('t')}::text, 0) % {share} = 0"
+
     def listed(self, condition: str) -> str:
         """A query that lists the keys of all rows of which a condition holds."""
         kept = f"{self.scope.where()} AND " if self.scope.filter is not None else ""
@@ -130,8 +134,8 @@ def subject_of(database: Database, table_name: str, scope: Scope, scrutiny: Scru
         columns = tx.execute(SQL["columns"], {"oid": table.oid})
         usable = bool(tx.raw("SELECT has_schema_privilege($1, 'USAGE')", scope.relation.schema)[0][0])
     column = table.require(scope.vector, "the vector column")
-    readable = {name for name, *_, may in columns if may}
-    kinds = {name: (kind, enum) for name, kind, enum, may in columns if may}
+    kinds = {name: kind for name, kind, may in columns if may}
+    readable = set(kinds)
     scope = replace(scope, text=scrutiny.text)
     found = Subject(database=database, table=table, scope=scope, column=column, scrutiny=scrutiny, beside=Beside())
     return replace(
@@ -155,8 +159,9 @@ def _unseen(table: Table, scope: Scope, readable: set[str], usable: bool) -> str
     user = table.server.user
     if table.kind not in {"r", "p", "m"}:
         return f"{scope.relation} is no table"
-    if not sees_all_rows(table):
-        return f"policies may hide rows of {scope.relation} from {user}, which neither owns it nor has BYPASSRLS"
+    hidden = row_security_checks(table)
+    if hidden:
+        return f"{hidden[0].said} {hidden[0].do}"
     missing = [column.name for column in scope.key if column.name not in readable]
     if missing or not usable:
         what = f"the key ({', '.join(missing)})" if usable else f"the schema {scope.relation.schema}"
@@ -183,19 +188,20 @@ def _silent(subject: Subject, readable: set[str]) -> str:
     return "the text query cannot be used" if refused else ""
 
 
-def _beside(table: Table, scope: Scope, scrutiny: Scrutiny, kinds: Mapping[str, tuple[str, bool]]) -> Beside:
+def _beside(table: Table, scope: Scope, scrutiny: Scrutiny, kinds: Mapping[str, str]) -> Beside:
     """The columns by their names and types; those that texts are made of tell of nothing else."""
     own = {scope.vector, *(column.name for column in scope.key), *text_columns(scope.text)}
-    words = [name for name, (kind, enum) in kinds.items() if (kind == "S" or enum) and name not in own]
-    times = [name for name, (kind, _) in kinds.items() if kind == "D" and name not in own]
-    flags = [name for name, (kind, _) in kinds.items() if kind == "B" and name not in own]
+    words, flags, moments = (
+        [name for name, kind in kinds.items() if kind == wanted and name not in own]
+        for wanted in ("word", "flag", "moment")
+    )
     named = scrutiny.model_column
     if named is not None:
         table.require(named, "the column of the models")
     model = named if named in kinds else _longest(_MODEL, words) if named is None else None
     status = _longest(_STATUS, words)
     flag = _longest(_DONE_FLAG, flags)
-    changed, embedded = _longest(_CHANGED, times), _longest(_EMBEDDED, times)
+    changed, embedded = _longest(_CHANGED, moments), _longest(_EMBEDDED, moments)
     return Beside(
         model=model,
         stated=named is not None or (model or "").startswith(("embed", "vector")),

@@ -21,8 +21,19 @@ MOST_MODELS = 20
 
 _MOST_GROUPS = 4000
 
-_DONE = ("complete", "completed", "done", "embedded", "finished", "indexed", "ok", "processed", "ready", "success",
-         "succeeded", "vectorized")  # fmt: skip
+_DONE = (
+    "complete",
+    "completed",
+    "done",
+    "embedded",
+    "finished",
+    "indexed",
+    "processed",
+    "ready",
+    "success",
+    "succeeded",
+    "vectorized",
+)
 """What a status says of a row whose vector is there."""
 
 _SECOND = "interval '1 second'"
@@ -97,7 +108,7 @@ def tally(tx: PostgresTx, subject: Subject, ills: Mapping[str, str]) -> Tally:
     """
     share = _share(tx, subject)
     scope, words, names = subject.scope, spelled(subject), [*FACTS, *ills]
-    chosen = "true" if share == 1 else f"hashtextextended({scope.key_array('t')}::text, 0) % {share} = 0"
+    chosen = subject.chosen(share)
     read = {name: f"CASE WHEN {words['held']} AND {chosen} THEN {words[name]} END" for name in ("norm", "size")}
     read["model"] = f"CASE WHEN {words['held']} THEN {words['model']} END"
     columns = ", ".join(f"{read.get(name, expression)} AS {name}" for name, expression in words.items())

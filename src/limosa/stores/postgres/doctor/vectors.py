@@ -85,7 +85,8 @@ def norms(subject: Subject, tally: Tally | None) -> Finding:
     if why or tally is None:
         return unchecked("norms", "error", why)
     groups = _apart(tally.norms)
-    sql = f"SELECT round({subject.norm}::numeric, 1), count(*) FROM {subject.rows} GROUP BY 1 ORDER BY 1;"
+    counted = f"SELECT round({subject.norm}::numeric, 1), count(*) FROM {subject.rows}"
+    sql = f"{counted} WHERE {subject.scope.where()} GROUP BY 1 ORDER BY 1;"
     off = tally.so[_OFF.name].count
     if len(groups) < 2 or (off and _should_be_unit(subject, tally)):
         said = f"the norms lie together{sampled(tally)}"

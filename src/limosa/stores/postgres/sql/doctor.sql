@@ -1,6 +1,8 @@
 -- name: columns
--- What this role may read, and of which category each type is (S strings, E enums, D dates and times, B booleans).
-SELECT a.attname, t.typcategory::text, t.typtype = 'e', has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+-- What this role may read, and which kind of column it is; other kinds tell nothing of a vector.
+SELECT a.attname, CASE WHEN t.typcategory = 'S' OR t.typtype = 'e' THEN 'word' WHEN t.typcategory = 'B' THEN 'flag'
+    WHEN t.typname IN ('timestamp', 'timestamptz', 'date') THEN 'moment' ELSE '' END,
+    has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
 
