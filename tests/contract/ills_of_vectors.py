@@ -234,6 +234,7 @@ ALL_AT_ONCE: tuple[str, ...] = (
     "UPDATE questions SET embedding = NULL, status = 'pending' WHERE id = 9",
     "UPDATE questions SET embedding = NULL WHERE id IN (10, 11)",
     "UPDATE questions SET title = ' ', body = NULL WHERE id IN (12, 13, 14)",
+    "UPDATE questions SET title = ' ', body = NULL, embedding = NULL, status = 'pending' WHERE id = 26",
     "UPDATE questions SET title = 'altogether other words', body = 'now' || id WHERE id IN (15, 16)",
     "UPDATE questions SET updated_at = embedded_at + interval '1 day' WHERE id IN (17, 18, 19, 20)",
     "UPDATE questions SET embedding_model = 'ada-002' WHERE id BETWEEN 21 AND 25",

@@ -93,6 +93,20 @@ def test_what_is_told_to_do_about_rows_cures_them(healthy: str) -> None:
     assert found(examined(job(healthy))) == {"missing": 2}
 
 
+@pytest.mark.parametrize("column", ["vector(16)", "vector"])
+def test_what_is_told_to_do_about_indexes_cures_them(healthy: str, column: str) -> None:
+    execute(
+        healthy,
+        "DROP INDEX questions_hnsw",
+        f"ALTER TABLE questions ALTER embedding TYPE {column}",
+        "CREATE INDEX ON questions USING hnsw ((embedding::vector(16)) vector_l2_ops)",
+    )
+    ill = by_name(examined(job(healthy), sample=0), "metric")
+    assert ill.verdict == "found"
+    execute(healthy, ill.do[: ill.do.index(";")])
+    assert by_name(examined(job(healthy), sample=0), "metric").verdict == "clean"
+
+
 def test_a_column_over_the_limit_of_an_index_is_told(database: str) -> None:
     make_healthy(database)
     wide = changed(job(database), {"source.space.dimensions": 2100})
@@ -109,11 +123,9 @@ def test_a_column_over_the_limit_of_an_index_is_told(database: str) -> None:
     )
     diagnosis = examined(wide)
     assert found(diagnosis) == {"over-limit": None}
-    assert "halfvec(2100)" in by_name(diagnosis, "over-limit").do
-    execute(
-        database,
-        "CREATE INDEX ON questions USING hnsw ((embedding::halfvec(2100)) halfvec_cosine_ops)",
-    )
+    do = by_name(diagnosis, "over-limit").do
+    assert "halfvec(2100)" in do
+    execute(database, do[: do.index(";")])
     assert found(examined(wide)) == {}
 
 
@@ -151,6 +163,11 @@ def test_of_many_rows_a_part_of_the_vectors_is_read(healthy: str) -> None:
     assert re.search(r"\(one vector in \d was read, by a hash of its key\)$", zero.said)
     assert (missing.count, diagnosis.counts["vectors"]) == (2, 38)
     assert examined(job(healthy), whole_rows=10).counts == diagnosis.counts
+
+
+def test_of_many_rows_the_sample_is_drawn_from_some_pages(healthy: str) -> None:
+    execute(healthy, MANY.format(last=2999), "ANALYZE questions")
+    assert examined(job(healthy), sample=5, whole_rows=500).sent.startswith("5 texts")
 
 
 def test_the_column_of_the_models_is_named_or_guessed(healthy: str) -> None:

@@ -127,7 +127,7 @@ def _compared(proof: Proof | None, why: str) -> list[Finding]:
         ]
     examples = proof.evidence["examples"]
     keys = tuple(tuple(map(str, key)) for key in examples) if isinstance(examples, list) else ()
-    figures = f"cosine at least {proof.evidence['minimum']:.4f}, median {proof.evidence['median']:.4f}"
+    figures = f"lowest cosine {proof.evidence['minimum']:.4f}, median {proof.evidence['median']:.4f}"
     if different == compared:
         return [
             Finding(

@@ -91,8 +91,8 @@ class PostgresExamination:
             raise Refused(why)
         words, scope = spelled(subject), subject.scope
         with subject.database.begin(snapshot=True) as tx:
-            rows = estimated_rows(tx, subject)
-            pages = f" TABLESAMPLE SYSTEM ({100 * _SAMPLED_ROWS / rows:.6f})" if rows > _SAMPLED_ROWS else ""
+            rows, most = estimated_rows(tx, subject), min(_SAMPLED_ROWS, subject.scrutiny.whole_rows)
+            pages = f" TABLESAMPLE SYSTEM ({100 * most / rows:.6f})" if rows > most else ""
             names = ", ".join(quoted(column.name) for column in scope.key)
             drawn = (
                 f"SELECT {scope.keys('t')}, {scope.key_array('t')} AS limosa_key, {words['norm']} AS limosa_norm,"

@@ -238,16 +238,17 @@ def _is_too_large(size_bytes: int, need: int) -> bool:
 
 
 def _creation(subject: Subject) -> str:
-    """The statement that builds an index; on a cast to half precision where the size asks for it."""
+    """The statement that builds an index: on a cast where the size asks for half precision, or none is declared."""
     column, metric = subject.column, subject.scrutiny.metric or "cosine"
-    size = column.dimensions or subject.scrutiny.space.dimensions
-    base, held = column.base, quoted(column.name)
-    if size > MAX_DIMENSIONS.get(base, 0):
-        base, held = "halfvec", f"({held}::halfvec({size}))"
+    size, base, held = column.dimensions or subject.scrutiny.space.dimensions, column.base, quoted(column.name)
     if size > MAX_DIMENSIONS["halfvec"]:
         return "No index takes so many dimensions, unless of their signs: binary_quantize in pgvector's README."
+    rows = f" WHERE vector_dims({held}) = {size}" if column.dimensions is None else ""
+    if size > MAX_DIMENSIONS.get(base, 0) or column.dimensions is None:
+        base = base if size <= MAX_DIMENSIONS.get(base, 0) else "halfvec"
+        held = f"({held}::{base}({size}))"
     table = subject.scope.relation.sql
-    return f"CREATE INDEX CONCURRENTLY ON {table} USING hnsw ({held} {operator_class(base, metric)});"
+    return f"CREATE INDEX CONCURRENTLY ON {table} USING hnsw ({held} {operator_class(base, metric)}){rows};"
 
 
 def _rebuilt(index: StandingIndex) -> str:
