@@ -93,13 +93,15 @@ def test_what_is_told_to_do_about_rows_cures_them(healthy: str) -> None:
     assert found(examined(job(healthy))) == {"missing": 2}
 
 
-@pytest.mark.parametrize("column", ["vector(16)", "vector"])
-def test_what_is_told_to_do_about_indexes_cures_them(healthy: str, column: str) -> None:
+@pytest.mark.parametrize(("column", "first"), [("vector(16)", "embedding"), ("vector", "'[1,0]'")])
+def test_what_is_told_to_do_about_indexes_cures_them(healthy: str, column: str, first: str) -> None:
     execute(
         healthy,
         "DROP INDEX questions_hnsw",
         f"ALTER TABLE questions ALTER embedding TYPE {column}",
-        "CREATE INDEX ON questions USING hnsw ((embedding::vector(16)) vector_l2_ops)",
+        f"UPDATE questions SET embedding = {first} WHERE id = 1",
+        "CREATE INDEX ON questions USING hnsw ((embedding::vector(16)) vector_l2_ops)"
+        " WHERE vector_dims(embedding) = 16",
     )
     ill = by_name(examined(job(healthy), sample=0), "metric")
     assert ill.verdict == "found"
@@ -138,13 +140,17 @@ def test_young_statistics_say_nothing_of_an_index(healthy: str) -> None:
 @pytest.mark.parametrize(
     "cure",
     [
-        "ALTER DATABASE {name} SET hnsw.iterative_scan = 'strict_order'",
-        "ALTER ROLE postgres IN DATABASE {name} SET hnsw.iterative_scan = 'relaxed_order'",
+        "ALTER DATABASE {0} SET hnsw.iterative_scan = 'strict_order'",
+        "ALTER ROLE reader_{0} IN DATABASE {0} SET hnsw.iterative_scan = 'relaxed_order'",
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql SET hnsw.iterative_scan = 'strict_order'"
+        " AS 'SELECT min(embedding::text) FROM questions'",
     ],
 )
+@pytest.mark.usefixtures("reader")
 def test_an_iterative_scan_that_is_set_somewhere_is_no_ill(healthy: str, cure: str) -> None:
-    execute(healthy, "LOAD 'vector'", "ALTER TABLE questions ENABLE ROW LEVEL SECURITY")
-    execute(healthy, cure.format(name=title_of(healthy)))
+    execute(healthy, "LOAD 'vector'", *SICK["policies over an index"].sql)
+    assert by_name(examined(job(healthy)), "iterative-scan").verdict == "found"
+    execute(healthy, cure.format(title_of(healthy)))
     finding = by_name(examined(job(healthy)), "iterative-scan")
     assert finding.verdict == "clean", finding
 
