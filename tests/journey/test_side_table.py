@@ -12,6 +12,7 @@ import pytest
 from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.model.batch import Written
+from limosa.steps.doctor import doctor, scrutiny_of
 from tests.crash.world import dump, fill_table, until
 from tests.journey.world import NEW, OLD, Searcher, Writer, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer, vector_of
@@ -284,3 +285,12 @@ def _job(provider_url: str) -> dict[str, object]:
     space = {"provider": "openai", "model": OLD[0], "dimensions": OLD[1], "base_url": provider_url}
     source = {"store": "env:LIMOSA_TEST_URL", "table": "docs", "key": "id", "text": ["title", "body"]}
     return {"name": "job", "source": {**source, "vector": "embedding", "space": space}}
+
+
+def test_a_table_beside_is_examined_too(docs: str, app: App) -> None:
+    app.run()
+    app.cutover()
+    _asked(docs, f"UPDATE {SIDE} SET embedding = '[0,0,0,0,0,0,0,0]' WHERE id = 7")
+    found = {each.name: each for each in doctor(app.voyage, scrutiny_of(app.voyage), sample=0).findings}
+    assert (found["zero"].count, found["zero"].examples) == (1, (("7",),))
+    assert found["invalid-index"].verdict == "clean"

@@ -23,6 +23,7 @@ COMMANDS = [
     "retry",
     "verify",
     "search",
+    "doctor",
     "cutover",
     "rollback",
     "finish",

@@ -11,6 +11,7 @@ import typer
 
 from limosa.cli.command import Command
 from limosa.cli.cutover import cutover
+from limosa.cli.doctor import doctor
 from limosa.cli.finish import finish
 from limosa.cli.init import init
 from limosa.cli.pause import pause
@@ -75,6 +76,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "retry": retry,
     "verify": verify,
     "search": search,
+    "doctor": doctor,
     "cutover": cutover,
     "rollback": rollback,
     "finish": finish,

@@ -15,6 +15,7 @@ from limosa.model.strain import Limits
 from limosa.ports.capture import Capture
 from limosa.ports.carried import Carried
 from limosa.ports.evidence import Evidence
+from limosa.ports.examination import Examination, Scrutiny
 from limosa.ports.search import OldOrNew, Search
 from limosa.ports.source import Source
 from limosa.ports.target import Target
@@ -161,6 +162,14 @@ class Witness(Protocol):
 
     def carried(self) -> Carried | None:
         """What can be said of rows that were carried; None where vectors were made."""
+        ...
+
+    def examination(self, scrutiny: Scrutiny) -> Examination | None:
+        """Examines the application's vectors for ills; None where this store has no such examination.
+
+        Raises:
+            Refused: a column that the scrutiny names is not there.
+        """
         ...
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from limosa.backfill.embedding import embed_rows
 from limosa.control.records import Record
 from limosa.errors import Refused
-from limosa.model.batch import Row
 from limosa.model.conservation import Conservation
 from limosa.model.operation import STEPS
 from limosa.model.proof import Proof
 from limosa.ports.evidence import Evidence, IndexUse
-from limosa.ports.search import OldOrNew, Search, Stored
+from limosa.ports.search import OldOrNew, Search
+from limosa.steps.again import embedding_again
 from limosa.steps.voyage import Voyage
-from limosa.verify.canary import Again, canary_size, prove_canary
+from limosa.verify.canary import canary_size, prove_canary
 from limosa.verify.carried import prove_carried
 from limosa.verify.conservation import count, prove_conservation
 from limosa.verify.index import prove_index
@@ -105,20 +101,8 @@ def _canary(view: _View) -> Proof:
     except Refused as error:
         return Proof(name="canary", verdict="unchecked", said=f"nothing could be embedded again: {error.what}")
 
-    def embed(rows: Sequence[Stored]) -> Again:
-        good: list[int] = []
-        parts = [np.zeros((0, embedder.space.dimensions), dtype=np.float32)]
-        tokens = 0
-        size = embedder.limits.batch
-        for start in range(0, len(rows), size):
-            batch = [Row(row.key, row.text, ()) for row in rows[start : start + size]]
-            answer = embed_rows(embedder, batch)
-            good += [start + place for place in answer.good]
-            parts.append(answer.vectors)
-            tokens += answer.paid.tokens
-        return Again(good, np.concatenate(parts), tokens)
-
-    return prove_canary(view.search, view.search.sample(canary_size(embedder)), embed)
+    sample = view.search.sample(canary_size(embedder))
+    return prove_canary(view.search, sample, embedding_again(embedder))
 
 
 def _index_and_recall(view: _View) -> list[Proof]:

@@ -14,6 +14,7 @@ from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.strain import Limits
 from limosa.ports.carried import Carried
+from limosa.ports.examination import Scrutiny
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
 from limosa.ports.tx import Begin, Tx
@@ -21,6 +22,7 @@ from limosa.stores.postgres.capture import TriggerCapture
 from limosa.stores.postgres.catalogue import look
 from limosa.stores.postgres.classes import classify
 from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.doctor.examination import PostgresExamination, examination_of
 from limosa.stores.postgres.evidence import ColumnEvidence
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.inspection import inspect, match_function
@@ -181,6 +183,15 @@ class PostgresWitness:
     def carried(self) -> Carried | None:
         """None: vectors stand in a column of their own rows."""
         return None
+
+    def examination(self, scrutiny: Scrutiny) -> PostgresExamination:
+        """Examines the application's vector column for ills.
+
+        Raises:
+            Refused: a column that the scrutiny names is not there.
+        """
+        store = self.store
+        return examination_of(store.database, store.migration.target.place.table, store.scope, scrutiny)
 
 
 def open_store(url: str, migration: Migration) -> PostgresStore:

@@ -11,6 +11,7 @@ from limosa.errors import LimosaError, Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.strain import Limits, reason_of
+from limosa.ports.examination import Scrutiny
 from limosa.ports.reference import secret
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
@@ -132,6 +133,10 @@ class SqliteWitness:
 
     def evidence(self, side: OldOrNew) -> None:
         """None: see ``search``."""
+        return
+
+    def examination(self, scrutiny: Scrutiny) -> None:
+        """None: only a column whose vectors are of one space is examined."""
         return
 
     def carried(self) -> CarriedRows:

@@ -1,0 +1,1 @@
+"""What may be wrong with vectors in Postgres: one module for each family of ills."""
