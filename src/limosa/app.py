@@ -32,6 +32,7 @@ from limosa.model.proof import Proof
 from limosa.model.wish import Settings
 from limosa.plan.build import build_plan
 from limosa.plan.scripts import write_scripts
+from limosa.ports.backups import Backups, OpenBackups
 from limosa.ports.embedder import Embedder
 from limosa.ports.reference import resolve
 from limosa.ports.store import OpenStore, Store
@@ -45,7 +46,7 @@ from limosa.steps.search import Found, search, search_vector
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
-__all__ = ["App", "admit", "open_app"]
+__all__ = ["App", "admit", "open_app", "open_backups"]
 
 
 class App:
@@ -243,18 +244,44 @@ def open_app(source: Path | str | Mapping[str, object], *, say: Callable[[str], 
     return App(load(source), say=say)
 
 
-def _open_store(migration: Migration) -> Store:
-    url = resolve(migration.target.place.store)
+def open_backups(migration: Migration, database: str | None = None) -> Backups:
+    """The backups on this machine, for the migration's own database or another one.
+
+    Args:
+        database: a URL, or a reference such as ``env:OTHER_URL``.
+
+    Raises:
+        Refused: no such store, or one that makes none that are put back this way.
+    """
+    url, name = _address(database or migration.target.place.store)
+    known = {entry.name: entry for entry in entry_points(group="limosa.backups")}
+    if name not in known:
+        raise Refused(
+            "The backups of this store are not put back by limosa.",
+            needed="A backup that was made of Postgres.",
+            do="The backup of a split is a plain SQLite file or table: copy it back yourself.",
+        )
+    opener: OpenBackups = known[name].load()
+    return opener(url)
+
+
+def _address(store: str) -> tuple[str, str]:
+    """Where a store is, and by which name it is known; the embedded server is started where it is meant."""
+    url = resolve(store)
     if url == "embedded" or url.startswith("embedded:"):
         from limosa.stores.postgres.embedded import embedded_url
 
         url = embedded_url(url, Path.cwd())
     scheme = url.split("://", 1)[0]
-    name = {"postgres": "postgresql"}.get(scheme, scheme)
+    return url, {"postgres": "postgresql"}.get(scheme, scheme)
+
+
+def _open_store(migration: Migration) -> Store:
+    url, name = _address(migration.target.place.store)
     known = {entry.name: entry for entry in entry_points(group="limosa.stores")}
     if name not in known:
         # An address may hold a password: only what is plainly a scheme is shown.
-        shown = repr(scheme) if scheme.isalnum() and "://" in url else "what the store's address begins with"
+        shown = repr(name) if name.isalnum() and "://" in url else "what the store's address begins with"
         raise Refused(
             f"No store is called {shown}.",
             needed="One of: " + ", ".join(sorted(known)) + ".",

@@ -39,6 +39,7 @@ def build(file: File) -> Migration:
             pause_file=backfill.pause_file,
             lane=backfill.lane,
         ),
+        backup=backfill.backup,
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )
 

@@ -11,6 +11,7 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.store import Facts, Longest
+from limosa.stores.postgres.backup.planning import plan_backup
 from limosa.stores.postgres.catalogue import Table, functions, look
 from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
 from limosa.stores.postgres.counts import Counts, count_rows, longest_texts, query_checks, sample, vector_sizes
@@ -63,8 +64,11 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
         with database.begin(snapshot=True) as tx:
             contents = _contents(tx, migration, table, scope, around)
     counts = contents.counts.rows if contents.counts is not None else {}
+    backup = plan_backup(database, migration, table)
     under_way = around.stage is not None and (around.stage.active or around.stage.step == "finish")
-    checks += [_stage(around)] if under_way else _checks(migration, table, scope, around, made) + asked
+    checks += (
+        [_stage(around)] if under_way else _checks(migration, table, scope, around, made) + asked + list(backup.checks)
+    )
     if not under_way and contents.counts is not None:
         checks += vector_checks(table, scope, migration, contents.sizes or {})
         checks += count_checks(scope, counts, repeated=contents.counts.repeated)
@@ -83,10 +87,10 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
     return Facts(
         checks=tuple(sorted(checks, key=lambda check: _ORDER[check.verdict])),
         counts=counts,
-        sizes=sizes(table, scope, migration.index, around.room, counts) if counts else {},
+        sizes=sizes(table, scope, migration.index, around.room, counts) | backup.sizes if counts else {},
         texts=tuple(contents.texts),
         characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
-        operations=_operations(layout),
+        operations=(*backup.operations, *_operations(layout)),
         longest=contents.longest,
         stored_texts=tuple(contents.stored_texts),
         stored_vectors=contents.stored,
