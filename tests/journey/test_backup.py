@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -104,8 +105,9 @@ def test_a_run_backs_up_before_it_changes_anything(database: str, file: File) ->
     assert int(plan.estimates["backup_disk_free_bytes"]) > int(plan.estimates["backup_bytes"]) > 0  # type: ignore[call-overload]
     app = open_app(file)
     app.run(accept=YES)
-    with pytest.raises(Refused, match="under way"):
-        put_back(file, replace=True)
+    for each in (file, changed(file, {"name": "another", "backfill.backup": None})):
+        with pytest.raises(Refused, match="under way"):
+            put_back(each, replace=True, path=next(Path(".limosa/backups").glob("*.table")))
     app.rollback()
     app.close()
     assert table(database) == before
@@ -360,6 +362,36 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+def test_what_is_written_meanwhile_is_in_all_of_the_backup_or_in_none(database: str, file: File, way: str) -> None:
+    make_questions(database)
+    execute(database, _LARGE)
+    stop = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            while not stop.is_set():
+                connection.execute("UPDATE questions SET title = title || '.' WHERE id = 1 + random() * 39")
+                connection.execute("INSERT INTO questions (id, title) SELECT max(id) + 1, 'new' FROM questions")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        back_up(file)
+    finally:
+        stop.set()
+        writer.join()
+    execute(database, "DROP TABLE questions")
+    assert put_back(file).rows >= 40
+
+
+def test_a_backup_of_another_table_is_refused(database: str, file: File) -> None:
+    make_questions(database)
+    folder = back_up(file)
+    execute(database, "ALTER TABLE questions RENAME TO others")
+    with pytest.raises(Refused, match=r"holds public\.questions\."):
+        put_back(changed(file, {"source.table": "others"}), path=folder)
 
 
 def test_another_migration_s_backup_is_not_taken_for_ours(database: str, file: File) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from limosa.control.records import Records
+from limosa.control.reports import Reports
 from limosa.errors import ProofFailed, Refused
 from limosa.model.backup import Backup, Restored, Way
 from limosa.model.migration import Migration
@@ -38,7 +39,7 @@ def find_backup(backups: Backups, migration: Migration, wish: RestoreWish) -> Ba
         Refused: there is none, or it is damaged.
     """
     if wish.path is not None:
-        return backups.read(wish.path)
+        return _of_this_table(backups.read(wish.path), migration)
     found = backups.of(migration.id)
     if not found:
         raise Refused(
@@ -47,6 +48,18 @@ def find_backup(backups: Backups, migration: Migration, wish: RestoreWish) -> Ba
             do="Name the folder with --from PATH, or repeat the command where limosa ran.",
         )
     return backups.read(found[0].path)
+
+
+def _of_this_table(backup: Backup, migration: Migration) -> Backup:
+    """The backup of another file's migration will do, of another table not."""
+    theirs, ours = (name.replace('"', "") for name in (backup.table, migration.target.place.table))
+    if theirs == ours or theirs.endswith("." + ours):
+        return backup
+    raise Refused(
+        f"{backup.path} holds {backup.table}.",
+        needed=f"A backup of {migration.target.place.table}, the table of the file.",
+        do="Name another folder with --from, or give the file of that table.",
+    )
 
 
 def way_of(backups: Backups, backup: Backup, wish: RestoreWish) -> Way:
@@ -85,7 +98,7 @@ def restore(backups: Backups, migration: Migration, backup: Backup, way: Way, *,
             hung on the table could not be made again.
     """
     if way in {"missing", "replace"} and not wish.elsewhere:
-        _require_rest(backups, migration, way)
+        _require_rest(backups, migration, backup, way)
     done = backups.restore(backup, way, into=wish.into)
     if done.missing:
         raise ProofFailed(
@@ -97,13 +110,16 @@ def restore(backups: Backups, migration: Migration, backup: Backup, way: Way, *,
     return done
 
 
-def _require_rest(backups: Backups, migration: Migration, way: Way) -> None:
+def _require_rest(backups: Backups, migration: Migration, backup: Backup, way: Way) -> None:
     """A table that is gone is made again all the same, before the switch: without it there is no rollback either."""
+    place = f"{backup.table}.{migration.target.place.vector}"
+    rival = Reports(backups.begin, migration.id).rival(place)
     record = Records(backups.begin, migration.id).get()
-    if record is None or not record.active or (way == "missing" and not record.switched):
+    if rival is None and (record is None or not record.active or (way == "missing" and not record.switched)):
         return
+    name, step = (rival, "") if rival or record is None else (repr(record.name), f", after {record.step}")
     raise Refused(
-        f"The migration {record.name!r} is under way, after {record.step}: its own way back loses nothing.",
+        f"The migration {name} is under way on {backup.table}{step}: its own way back loses nothing.",
         needed="A migration that is finished or rolled back.",
         do="limosa rollback FILE; or limosa restore FILE --into NAME puts the backup beside the table.",
     )

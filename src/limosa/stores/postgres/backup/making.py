@@ -16,7 +16,7 @@ from limosa.stores.postgres.backup.definition import Definition, define
 from limosa.stores.postgres.backup.dependents import taken_along
 from limosa.stores.postgres.backup.manifest import Manifest, complete, half_made, keep, kind_of, write_rows
 from limosa.stores.postgres.backup.programs import BIN, Programs, find_programs
-from limosa.stores.postgres.backup.rows import count_and_digest, qualify
+from limosa.stores.postgres.backup.rows import count_and_digest, settle
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
@@ -69,7 +69,7 @@ def _make(tx: PostgresTx, database: Database, scope: Scope, folder: Path, partia
     if programs is None and kind_of(folder) == "database":
         raise no_program(server)
     file = "archive.dump" if programs is not None else "rows.copy"
-    qualify(tx)
+    settle(tx)
     definition = define(tx, scope.table_oid, scope.relation)
     if programs is not None:
         table = scope.relation.sql if kind_of(folder) == "table" else ""

@@ -13,7 +13,7 @@ from limosa.stores.postgres.backup.dependents import taken_along
 from limosa.stores.postgres.backup.making import no_program
 from limosa.stores.postgres.backup.manifest import FOLDER
 from limosa.stores.postgres.backup.programs import BIN, Programs, find_programs
-from limosa.stores.postgres.backup.rows import qualify
+from limosa.stores.postgres.backup.rows import settle
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
@@ -99,7 +99,7 @@ def _free_bytes(folder: Path) -> int:
 
 
 def _lost(tx: PostgresTx, table: Table) -> tuple[str, ...]:
-    qualify(tx)
+    settle(tx)
     return taken_along(tx, table.oid).lost
 
 

@@ -17,7 +17,7 @@ from limosa.stores.postgres.backup.archive import Archive, open_archive
 from limosa.stores.postgres.backup.definition import create_table
 from limosa.stores.postgres.backup.manifest import Manifest, complete, known
 from limosa.stores.postgres.backup.replacing import replace_rows
-from limosa.stores.postgres.backup.rows import count_and_digest, qualify
+from limosa.stores.postgres.backup.rows import count_and_digest, settle
 from limosa.stores.postgres.database import Database, PostgresTx, translated
 from limosa.stores.postgres.names import Relation, literal, parse_relation, quoted
 
@@ -70,17 +70,20 @@ class PostgresBackups:
         missing: list[tuple[str, str]] = []
 
         def body(tx: PostgresTx) -> None:
-            qualify(tx)
+            settle(tx)
             if way == "missing":
-                missing.extend(_make_again(tx, archive, table))
+                _make_again(tx, archive, table)
             elif way == "beside":
                 _beside(tx, archive, place)
             elif way == "replace":
                 replace_rows(tx, archive, table)
             else:
                 _whole(tx, archive)
-            qualify(tx)
+            settle(tx)
             _prove(tx, manifest, place)
+            if way == "missing":
+                # Last, as it locks other tables.
+                missing[:] = _hang_on(tx, manifest)
 
         self._attempt(body)
         title = self.database.title if way == "database" else str(place)
@@ -125,18 +128,20 @@ def _relation(name: str, schema: str = "public") -> Relation:
     return Relation(given or schema, bare)
 
 
-def _make_again(tx: PostgresTx, archive: Archive, table: Relation) -> list[tuple[str, str]]:
-    """The table with everything that was on it, and what hung on it; what could not be made again, and why."""
-    manifest = archive.manifest
+def _make_again(tx: PostgresTx, archive: Archive, table: Relation) -> None:
+    """The table with everything that was on it."""
     for statement in archive.before():
         tx.connection.execute(statement.encode())
-    qualify(tx)
+    settle(tx)
     archive.fill(tx, table)
-    for sequence, value, called in manifest.sequences:
+    for sequence, value, called in archive.manifest.sequences:
         tx.raw("SELECT setval($1::regclass, $2::bigint, $3)", sequence, value, called)
     for statement in archive.after():
         tx.connection.execute(statement.encode())
-    qualify(tx)
+
+
+def _hang_on(tx: PostgresTx, manifest: Manifest) -> list[tuple[str, str]]:
+    """What hung on the table, made again; what could not be, and why."""
     missing = []
     for name, statements in manifest.dependents:
         try:

@@ -5,12 +5,29 @@ from __future__ import annotations
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.names import Relation
 
-__all__ = ["count_and_digest", "qualify"]
+__all__ = ["count_and_digest", "settle"]
 
 
-def qualify(tx: PostgresTx) -> None:
-    """From here to the transaction's end every name is written, and printed, with its schema."""
-    tx.raw("SET LOCAL search_path = ''")
+_SETTINGS = {
+    # Names are written, and printed, with their schema.
+    "search_path": "",
+    "bytea_output": "hex",
+    # Roles of hosted databases are often given a minute or two; a snapshot waits while pg_dump works.
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""What has to be so in a transaction that makes a backup, or puts one back; a server knows the last from 17 on."""
+
+
+def settle(tx: PostgresTx) -> None:
+    """Settings to the end of the transaction: equal texts for equal rows, and time enough."""
+    tx.raw(
+        "SELECT set_config(s.name, w.value, true) FROM pg_catalog.pg_settings AS s"
+        " JOIN unnest($1::text[], $2::text[]) AS w(name, value) ON w.name = s.name",
+        list(_SETTINGS),
+        list(_SETTINGS.values()),
+    )
 
 
 def count_and_digest(tx: PostgresTx, table: Relation) -> tuple[int, str]:

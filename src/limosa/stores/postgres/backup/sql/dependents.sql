@@ -30,7 +30,8 @@ SELECT DISTINCT d.refclassid::oid, d.refobjid, d.classid::oid, d.objid,
         WHEN 'pg_trigger'::regclass THEN 'trigger'
         WHEN 'pg_policy'::regclass THEN 'policy'
         WHEN 'pg_attrdef'::regclass THEN 'default'
-        WHEN 'pg_proc'::regclass THEN 'function'
+        WHEN 'pg_proc'::regclass THEN CASE (SELECT prokind FROM pg_proc WHERE oid = d.objid)
+            WHEN 'f' THEN 'function' WHEN 'p' THEN 'function' ELSE 'object' END
         ELSE 'object' END,
     pg_describe_object(d.classid, d.objid, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objsubid ELSE 0 END)
 FROM unnest($1::oid[], $2::oid[]) AS known(class, oid)
