@@ -319,11 +319,13 @@ def test_killed_in_the_middle_it_is_made_anew(database: str, file: File, way: st
         surroundings = {**os.environ, "LIMOSA_TEST_URL": halting.url, "PYTHONPATH": str(CHECKOUT)}
         argv = [sys.executable, "-c", _CHILD, json.dumps(file)]
         with subprocess.Popen(argv, env=surroundings) as child:
-            assert halting.halted.wait(60)
-            _until(lambda: _size(partial) > 100_000)
-            assert _sessions(database) == (2 if way == "pg_dump" else 1)
-            assert "secret" not in _command_lines(database)
-            child.send_signal(signal.SIGKILL)
+            try:
+                assert halting.halted.wait(60)
+                _until(lambda: _size(partial) > 100_000)
+                assert _sessions(database) == (2 if way == "pg_dump" else 1)
+                assert "secret" not in _command_lines(database)
+            finally:
+                child.send_signal(signal.SIGKILL)
         assert not folder.exists()
         # No program is left that goes on with it, and holds its snapshot.
         halting.released.set()
@@ -358,7 +360,7 @@ def _command_lines(url: str) -> str:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < ends
         time.sleep(0.02)
