@@ -6,9 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,10 +31,7 @@ from limosa.model.proof import Proof
 from limosa.model.wish import Settings
 from limosa.plan.build import build_plan
 from limosa.plan.scripts import write_scripts
-from limosa.ports.discovery import Discover, Discovery
 from limosa.ports.embedder import Embedder
-from limosa.ports.reference import resolve
-from limosa.ports.store import OpenStore, Store
 from limosa.steps.cutover import cutover
 from limosa.steps.duplicates import Duplicates, duplicates
 from limosa.steps.finish import finish
@@ -46,8 +41,9 @@ from limosa.steps.rollback import rollback, rollback_part
 from limosa.steps.search import Found, search, search_vector
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
+from limosa.stores.find import open_store
 
-__all__ = ["App", "admit", "discover", "open_app"]
+__all__ = ["App", "admit", "open_app"]
 
 
 class App:
@@ -175,7 +171,7 @@ class App:
     @cached_property
     def voyage(self) -> Voyage:
         """What the steps work with: store, records, reports and embedders; connects."""
-        store = _open_store(self.migration)
+        store = open_store(self.migration)
         return Voyage(
             migration=self.migration,
             store=store,
@@ -243,54 +239,6 @@ class App:
 def open_app(source: Path | str | Mapping[str, object], *, say: Callable[[str], None] = lambda line: None) -> App:
     """The migration of a file or mapping; connects when the first verb needs it."""
     return App(load(source), say=say)
-
-
-def discover(store: str, *, table: str | None = None) -> Discovery:
-    """What could be migrated in a store that no file describes yet; changes nothing.
-
-    Args:
-        store: as a file names it.
-        table: only this table.
-
-    Raises:
-        Refused: there is no such store, it does not let limosa in, or it is of a kind that cannot be looked through.
-    """
-    url, look = _adapter(store, "limosa.discovery")
-    found: Discover = look
-    return found(url, table=table)
-
-
-def _open_store(migration: Migration) -> Store:
-    url, opener = _adapter(migration.target.place.store, "limosa.stores")
-    found: OpenStore = opener
-    return found(url, migration)
-
-
-def _adapter(store: str, group: str) -> tuple[str, Any]:
-    """The address that a file's store stands for, and what an entry point of its scheme gives."""
-    url = resolve(store)
-    if url == "embedded" or url.startswith("embedded:"):
-        from limosa.stores.postgres.embedded import embedded_url
-
-        url = embedded_url(url, Path.cwd())
-    scheme = url.split("://", 1)[0]
-    name = {"postgres": "postgresql"}.get(scheme, scheme)
-    known = {entry.name: entry for entry in entry_points(group=group)}
-    if name not in known:
-        if name in entry_points(group="limosa.stores").names:
-            raise Refused(
-                f"A store of the kind {name} cannot be looked through.",
-                needed="One of: " + ", ".join(sorted(known)) + ".",
-                do="Write its file by hand; docs/reference/split-file.md shows one.",
-            )
-        # An address may hold a password: only what is plainly a scheme is shown.
-        shown = repr(scheme) if scheme.isalnum() and "://" in url else "what the store's address begins with"
-        raise Refused(
-            f"No store is called {shown}.",
-            needed="One of: " + ", ".join(sorted(known)) + ".",
-            do="Set store in [source], for example env:DATABASE_URL.",
-        )
-    return url, known[name].load()
 
 
 def admit(plan: Plan, accept: frozenset[str]) -> None:

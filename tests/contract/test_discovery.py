@@ -7,9 +7,10 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from limosa.app import discover, open_app
+from limosa.app import open_app
 from limosa.errors import Refused
 from limosa.ports.discovery import Candidate, Discovery, Hint, VectorIndex
+from limosa.stores.find import discover
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.discovery.bounds import Asker
 from tests.contract.ills_of_objects import MATCH, match_function
@@ -290,5 +291,5 @@ def pg_server_url(database: str) -> str:
 
 
 def test_another_store_cannot_be_looked_through() -> None:
-    with pytest.raises(Refused, match="kind sqlite cannot be looked through"):
+    with pytest.raises(Refused, match="of this kind cannot be looked through"):
         discover("sqlite:///data/app.db")

@@ -27,6 +27,7 @@ COMMANDS = [
     "cutover",
     "rollback",
     "finish",
+    "restore",
 ]
 HEAVY = {"numpy", "psycopg", "pydantic", "rich", "orjson", "urllib3", "pybase64", "sklearn", "onnxruntime"}
 

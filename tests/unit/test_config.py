@@ -64,7 +64,7 @@ filter = "metadata"
 batch_rows = 64
 budget_usd = 5.00
 oversize = "truncate"
-backup = "none"
+backup = "table"
 max_pending = 7
 max_lag_s = 5
 max_lock_waits = 2
@@ -151,6 +151,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
             pause_file="stop",
         ),
         soak_days=3,
+        backup="table",
     )
     assert load(path) == expected
     assert load(str(path)) == expected

@@ -208,8 +208,8 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         (
             'name = "n"',
-            'name = "n"\nbackfill.backup = "table"',
-            'line 2, [backfill] backup: "table" is not available yet; needed is "none"',
+            'name = "n"\nbackfill.backup = "tabel"',
+            "line 2, [backfill] backup: 'tabel' is not known; did you mean \"table\"",
         ),
         (
             'name = "n"',

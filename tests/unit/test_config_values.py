@@ -153,9 +153,8 @@ def test_a_wrong_query_is_refused(query: str, said: str) -> None:
         (values.layout, "dimension_tables", "not available yet"),
         (values.layout, "colum", 'did you mean "column"'),
         (values.oversize, "truncat", 'did you mean "truncate"'),
-        (values.backup, "table", "old column stays as it is until finish"),
-        (values.backup, "database", "old column stays as it is until finish"),
-        (values.backup, "xyz", 'needed is "none"'),
+        (values.backup, "data", 'did you mean "database"'),
+        (values.backup, "xyz", 'needed is "none" or "table" or "database"'),
     ],
 )
 def test_words_of_later_and_unknown_words_are_told_apart(check: Callable[[str], str], word: str, said: str) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from limosa.errors import Refused
 
-__all__ = ["require_consent"]
+__all__ = ["require_consent", "require_word"]
 
 
 def require_consent(question: str, *, yes: bool) -> None:
@@ -19,11 +19,28 @@ def require_consent(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
+    _require_person(question)
+    if not typer.confirm(question, default=False, err=True):
+        raise Refused("The answer was no; nothing was changed.")
+
+
+def require_word(what: str, word: str, *, yes: bool) -> None:
+    """Goes on only where a person types a word, for what cannot be taken back; unless ``yes`` is the answer already.
+
+    Raises:
+        Refused: another word was typed, or nobody can be asked.
+    """
+    if yes:
+        return
+    _require_person(what)
+    if typer.prompt(f"{what}. Type {word} to go on", default="", show_default=False, err=True) != word:
+        raise Refused("Another word was typed; nothing was changed.")
+
+
+def _require_person(question: str) -> None:
     if not sys.stdin.isatty():
         raise Refused(
             f"Nobody can be asked: {question}",
             needed="A person at a terminal, or the answer beforehand.",
             do="Give --yes if the answer is yes; nothing was changed.",
         )
-    if not typer.confirm(question, default=False, err=True):
-        raise Refused("The answer was no; nothing was changed.")

@@ -64,9 +64,9 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
     json: Json = False,
 ) -> None:
     """Look at a database and write a limosa.toml for it."""
-    from limosa.app import discover
     from limosa.config.choose import Wishes
     from limosa.config.decide import require_store
+    from limosa.stores.find import discover
 
     _require_free(file, force=force)
     wishes = Wishes(

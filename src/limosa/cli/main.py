@@ -16,6 +16,7 @@ from limosa.cli.finish import finish
 from limosa.cli.init import init
 from limosa.cli.pause import pause
 from limosa.cli.plan import plan
+from limosa.cli.restore import restore
 from limosa.cli.resume import resume
 from limosa.cli.retry import retry
 from limosa.cli.rollback import rollback
@@ -80,6 +81,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "cutover": cutover,
     "rollback": rollback,
     "finish": finish,
+    "restore": restore,
 }
 
 for _name, _command in _COMMANDS.items():

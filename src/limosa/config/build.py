@@ -43,6 +43,7 @@ def build(file: File) -> Migration:
             lane=backfill.lane,
         ),
         view=target.view,
+        backup=backfill.backup,
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
     )
 

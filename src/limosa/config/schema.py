@@ -189,7 +189,7 @@ class BackfillSection(Section):
     usage: Annotated[UsageSection | None, Field(description="a section [backfill.usage]")] = None
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
-    backup: Annotated[str, AfterValidator(values.backup), Field(description='"none"')] = "none"
+    backup: Annotated[str, AfterValidator(values.backup), Field(description='"none", "table" or "database"')] = "none"
     # The rows are listed in cutover's report and queued: more than this is a backfill, not a rest.
     max_pending: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")] = 100
     # A receiver reports every ten seconds at the latest: half a minute is three reports. An hour is no brake any more.

@@ -136,8 +136,7 @@ def oversize(value: str) -> str:
 
 def backup(value: str) -> str:
     """The backup taken before anything is changed."""
-    stays = 'needed is "none": the old column stays as it is until finish, and rollback uses it.'
-    return _available(value, ["none"], {"table": stays, "database": stays})
+    return _available(value, ["none", "table", "database"], {})
 
 
 def _available(value: str, words: Sequence[str], later: Mapping[str, str]) -> str:

@@ -44,13 +44,19 @@ def write_scripts(plan: Plan, folder: Path, ledger: LedgerScript) -> list[Path]:
     transaction do, so that a script that fails has changed nothing up to its last COMMIT.
 
     Raises:
-        Refused: the plan refuses, or the folder cannot be written.
+        Refused: the plan refuses or makes a backup, or the folder cannot be written.
     """
     if plan.refusals:
         raise Refused(
             "\n".join(f"{check.name}: {check.said}" for check in plan.refusals),
             needed="A plan that refuses nothing.",
             do="limosa plan FILE says what to do; then write the scripts again.",
+        )
+    if any(each.file for each in plan.operations):
+        raise Refused(
+            "A script cannot make the backup.",
+            needed='backup = "none" in [backfill].',
+            do="Make one yourself before you run the scripts; or let limosa run FILE do all of it.",
         )
     texts: dict[str, str] = {}
     for name, step in _STEPS:

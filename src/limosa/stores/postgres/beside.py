@@ -27,6 +27,9 @@ def beside_checks(table: Table, holder: Table, scope: Scope, migration: Migratio
         found.append(_refused(said, "One element type on both sides of a view.", do))
     if scope.old_beside is None:
         return found
+    if migration.backup == "table":
+        said = f'backup = "table" would leave out {holder.relation}, where the vectors are.'
+        found.append(_refused(said, "A backup of the vectors too.", 'Set backup = "database" in [backfill].'))
     names = tuple(column.name for column in scope.key)
     if not any(set(key) == set(names) for key in holder.unique_keys):
         said = f"{holder.relation} has no unique key on ({', '.join(names)})."

@@ -199,6 +199,17 @@ class Database:
         info = psycopg.conninfo.conninfo_to_dict(url)
         self.title = f"{info.get('host') or 'local socket'}/{info.get('dbname') or 'postgres'}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """libpq's variables by which a program of Postgres finds this database: for a child's environment alone.
+
+        The few parameters that have no variable, such as keepalives, are left out.
+        """
+        given = psycopg.conninfo.conninfo_to_dict(self._url)
+        known = {each.keyword.decode(): each.envvar for each in psycopg.pq.Conninfo.get_defaults()}
+        variables = ((known.get(name), value) for name, value in given.items())
+        return {variable.decode(): str(value) for variable, value in variables if variable is not None}
+
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A new session with limosa's settings; a transaction is begun by who wants one, and the caller closes it.
 

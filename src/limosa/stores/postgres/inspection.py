@@ -12,6 +12,7 @@ from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.ports.layout import Layout
 from limosa.ports.store import Facts, Longest
+from limosa.stores.postgres.backup.planning import plan_backup
 from limosa.stores.postgres.beside import beside_checks
 from limosa.stores.postgres.catalogue import Table, functions, look
 from limosa.stores.postgres.checks import key_checks, layout_checks, server_checks, table_checks, vector_checks
@@ -67,9 +68,10 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
         with database.begin(snapshot=True) as tx:
             contents = _contents(tx, migration, table, scope, around)
     counts = contents.counts.rows if contents.counts is not None else {}
+    backup = plan_backup(database, migration, table)
     under_way = around.stage is not None and (around.stage.active or around.stage.step == "finish")
     checks += [_stage(around)] if under_way else _checks(migration, table, scope, around, made) + asked
-    checks += beside_checks(table, holder, scope, migration) if not under_way else []
+    checks += [*beside_checks(table, holder, scope, migration), *backup.checks] if not under_way else []
     if not under_way and contents.counts is not None:
         checks += vector_checks(holder, scope, migration, contents.sizes or {})
         checks += count_checks(scope, counts, repeated=contents.counts.repeated)
@@ -80,11 +82,12 @@ def inspect(database: Database, migration: Migration, scope: Scope) -> Facts:
     return Facts(
         checks=tuple(sorted(checks, key=lambda check: _ORDER[check.verdict])),
         counts=counts,
-        sizes=sizes(table, scope, migration.index, around.room, counts) if counts else {},
+        sizes=sizes(table, scope, migration.index, around.room, counts) | backup.sizes if counts else {},
         texts=tuple(contents.texts),
         characters=contents.counts.characters / embedded if contents.counts is not None and embedded else 0.0,
-        operations=_operations(
-            layout_of(migration, table, scope, around=around, match=made, rows=counts.get("rows", 0))
+        operations=(
+            *backup.operations,
+            *_operations(layout_of(migration, table, scope, around=around, match=made, rows=counts.get("rows", 0))),
         ),
         longest=contents.longest,
         stored_texts=tuple(contents.stored_texts),

@@ -15,6 +15,7 @@ from limosa.errors import Transient
 from limosa.model.operation import Operation
 from limosa.ports.store import Progress, Turn
 from limosa.ports.tx import Tx
+from limosa.stores.postgres.backup.making import take_backup
 from limosa.stores.postgres.catalogue import Server
 from limosa.stores.postgres.database import Database, PostgresTx, translated
 from limosa.stores.postgres.scope import Scope
@@ -54,6 +55,8 @@ class Runner:
         if operation.transactional:
             self.locked(statements, note)
             return
+        if operation.file and not undo:
+            take_backup(self.database, self.scope, operation.file)
         self._outside(operation, statements, undo=undo)
         with self.database.begin() as tx:
             note(tx)

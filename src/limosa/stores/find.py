@@ -1,0 +1,100 @@
+"""Finds what answers for a store by its address, through entry points."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from limosa.errors import Refused
+from limosa.model.migration import Migration
+from limosa.ports.backups import Backups, OpenBackups
+from limosa.ports.discovery import Discover, Discovery
+from limosa.ports.reference import resolve
+from limosa.ports.store import OpenStore, Store
+
+__all__ = ["discover", "open_backups", "open_store"]
+
+
+def open_store(migration: Migration) -> Store:
+    """The store of a migration; connects.
+
+    Raises:
+        Refused: there is no such store, or it refuses.
+    """
+    url, opener = _adapter(migration.target.place.store, "limosa.stores")
+    found: OpenStore = opener
+    return found(url, migration)
+
+
+def discover(store: str, *, table: str | None = None) -> Discovery:
+    """What could be migrated in a store that no file describes yet; changes nothing.
+
+    Args:
+        store: as a file names it.
+        table: only this table.
+
+    Raises:
+        Refused: there is no such store, it does not let limosa in, or it is of a kind that cannot be looked through.
+    """
+    url, look = _adapter(
+        store,
+        "limosa.discovery",
+        else_=Refused(
+            "A store of this kind cannot be looked through.",
+            needed="A Postgres database.",
+            do="Write its file by hand; docs/reference/split-file.md shows one.",
+        ),
+    )
+    found: Discover = look
+    return found(url, table=table)
+
+
+def open_backups(migration: Migration, database: str | None = None) -> Backups:
+    """The backups on this machine, for the migration's own database or another one.
+
+    Args:
+        database: a URL, or a reference such as ``env:OTHER_URL``.
+
+    Raises:
+        Refused: no such store, or one that makes none that are put back this way.
+    """
+    url, opener = _adapter(
+        database or migration.target.place.store,
+        "limosa.backups",
+        else_=Refused(
+            "The backups of this store are not put back by limosa.",
+            needed="A backup that was made of Postgres.",
+            do="The backup of a split is a plain SQLite file or table: copy it back yourself.",
+        ),
+    )
+    found: OpenBackups = opener
+    return found(url)
+
+
+def _adapter(store: str, group: str, *, else_: Refused | None = None) -> tuple[str, Any]:
+    """The address that a file's store stands for, and what an entry point of its scheme gives.
+
+    Args:
+        else_: raised for a store that is known, but not in this group.
+    """
+    url = resolve(store)
+    if url == "embedded" or url.startswith("embedded:"):
+        from limosa.stores.postgres.embedded import embedded_url
+
+        url = embedded_url(url, Path.cwd())
+    scheme = url.split("://", 1)[0]
+    name = {"postgres": "postgresql"}.get(scheme, scheme)
+    known = {entry.name: entry for entry in entry_points(group=group)}
+    if name in known:
+        return url, known[name].load()
+    stores = sorted(entry_points(group="limosa.stores").names)
+    if name in stores and else_ is not None:
+        raise else_
+    # An address may hold a password: only what is plainly a scheme is shown.
+    shown = repr(scheme) if scheme.isalnum() and "://" in url else "what the store's address begins with"
+    raise Refused(
+        f"No store is called {shown}.",
+        needed="One of: " + ", ".join(stores) + ".",
+        do="Set store in [source], for example env:DATABASE_URL.",
+    )

@@ -1,0 +1,1 @@
+"""Backups of a table or a database: made, checked, and put back."""
