@@ -21,6 +21,7 @@ COMMANDS = [
     "set",
     "retry",
     "verify",
+    "report",
     "search",
     "cutover",
     "rollback",

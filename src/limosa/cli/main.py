@@ -14,6 +14,7 @@ from limosa.cli.cutover import cutover
 from limosa.cli.finish import finish
 from limosa.cli.pause import pause
 from limosa.cli.plan import plan
+from limosa.cli.report import report
 from limosa.cli.resume import resume
 from limosa.cli.retry import retry
 from limosa.cli.rollback import rollback
@@ -72,6 +73,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "set": set_values,
     "retry": retry,
     "verify": verify,
+    "report": report,
     "search": search,
     "cutover": cutover,
     "rollback": rollback,
