@@ -164,6 +164,8 @@ def tell(url: str, folder: Path, server: OpenAIServer) -> Story:
     assert not (folder / "none.html").exists()
     teller.cli("run", "--yes", "--limit", "40")
     teller.keep("begun")
+    teller.cli("rollback", "--yes")
+    teller.keep("rolled back")
     teller.cli("run", "--yes")
     teller.keep("verified")
     _spoil(teller)

@@ -53,13 +53,19 @@ def rule(state: State, counted: Conservation | None, proofs: Sequence[Proof]) ->
     if open_ or not proofs:
         return Ruling("could not be checked", tuple(open_) or ("No proof was made.",))
     assert counted is not None  # noqa: S101 - said above
-    return Ruling("proved", tuple(_sum(counted, proofs)))
+    return Ruling("proved", tuple(_sum(state, counted, proofs)))
 
 
-def _sum(counted: Conservation, proofs: Sequence[Proof]) -> list[str]:
+def _sum(state: State, counted: Conservation, proofs: Sequence[Proof]) -> list[str]:
     said = [f"Each of {counted.rows:,} rows has an outcome, and none is lost. All {len(proofs)} proofs hold."]
     without = [(counted.skipped, "were skipped"), (counted.dead, "could not be embedded")]
     parts = [f"{count:,} {why}" for count, why in without if count]
+    over = state == "finished"
     if parts:
-        said.append(f"Without a new vector: {' and '.join(parts)}. Their reasons are listed below.")
+        where = "Their reasons were listed until finish." if over else "Their reasons are listed below."
+        said.append(f"Without a new vector: {' and '.join(parts)}. {where}")
+    if over:
+        said.append(
+            "So the last verify found it. Finish then brought in what had changed; nothing follows the table since."
+        )
     return said

@@ -30,7 +30,12 @@ def course_part(report: Report) -> Html:
     writes = "write transactions, in which rows are locked"
     for title, what, overall, of in (
         ("Write transactions", writes, course.writes, lambda cell: cell.writes),
-        ("Provider’s answers", "requests that the provider answered", course.requests, lambda cell: cell.requests),
+        (
+            "Answers of the model",
+            "requests that were answered with vectors",
+            course.requests,
+            lambda cell: cell.requests,
+        ),
     ):
         if overall is not None:
             figures.append(_durations(course, (title, what), overall, of))

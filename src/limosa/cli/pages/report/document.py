@@ -29,8 +29,17 @@ _STATES = {
     "switched": "the new vectors are the application’s; the old ones are kept",
     "rolling back": "being rolled back",
     "rolled back": "rolled back",
-    "finished": "finished; the old side is gone",
+    "finished": "finished; the old vectors are gone",
 }
+
+_OTHERWISE = {
+    ("fill", "verified"): "verified; the missing vectors were made",
+    ("fill", "finished"): "finished; nothing follows the table any more",
+    ("split", "verified"): "verified; the application still reads and writes the old table",
+    ("split", "switched"): "a view over the new tables stands in the old table’s place; the old table is kept",
+    ("split", "finished"): "finished; the view reads and writes the new tables alone",
+}
+"""What a state means where no model takes another's place; by shape and state."""
 
 
 def document(report: Report) -> str:
@@ -82,7 +91,8 @@ def _header(report: Report) -> Html:
 def _verdict(report: Report) -> Html:
     kind, said = _VERDICTS[report.ruling.verdict]
     reasons = (element("p", each) for each in report.ruling.because)
-    stands = element("p", f"State: {_STATES.get(report.state, report.state)}.", class_="made")
+    means = _OTHERWISE.get((report.subject.shape, report.state)) or _STATES.get(report.state, report.state)
+    stands = element("p", f"State: {means}.", class_="made")
     return element("div", element("strong", said), *reasons, stands, class_=f"verdict {kind}", role="status")
 
 

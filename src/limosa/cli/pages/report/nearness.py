@@ -14,6 +14,8 @@ __all__ = ["nearness_part"]
 
 _INKS = {"old": 2, "new": 1}
 
+_THRESHOLD = "A threshold that was tuned for the old model does not carry over."
+
 
 def nearness_part(report: Report) -> Html | None:
     """The histograms and recall; None where there is neither."""
@@ -52,7 +54,7 @@ def _histogram(sides: list[Likeness]) -> Html:
     return figure(
         "Similarity of random pairs",
         histogram(series, x, y, label=label),
-        " ".join(_told(side) for side in sides) + " A threshold that was tuned for the old model does not carry over.",
+        " ".join([*map(_told, sides), *([_THRESHOLD] if len(sides) > 1 else [])]),
         table(heads, lines, numbers=range(len(heads))),
         inks=[(f"{side.side}: {side.space}", _INKS[side.side]) for side in sides],
     )

@@ -15,19 +15,19 @@ __all__ = ["limits_part", "proofs_part"]
 _VERDICTS = {"proved": "✓ proved", "different": "≠ different", "unchecked": "? not checked"}
 
 _MEANS = {
-    "conservation": "Every row of the filter is in exactly one class, and none is lost.",
-    "vectors": "Every stored vector has the right size, is finite, and is not zero.",
-    "one space": "All vectors of the column were made by the one new model.",
-    "canary": "Texts drawn at random were embedded again and compared with the stored vectors.",
-    "index": "The index is valid, and queries can use it.",
-    "recall": "Of the true nearest neighbours of sampled rows, enough are found through the index.",
-    "match function": "The application’s own function answers as a direct search does.",
-    "bits": "Every carried vector and payload is the source’s own, bit for bit.",
-    "tables": "Every row stands in the table of its dimension, and in one only.",
-    "indexes": "Every index stands, and holds every vector.",
-    "view": "The view answers every row as the old table does.",
+    "conservation": "Is every row of the filter in exactly one class, and none lost?",
+    "vectors": "Has every stored vector the right size, and is it finite and not zero?",
+    "one space": "Were all vectors of the column made by the one new model?",
+    "canary": "Texts drawn at random are embedded again: does that give the stored vectors?",
+    "index": "Is the index valid, and can queries use it?",
+    "recall": "Are enough of the true nearest neighbours found through the index?",
+    "match function": "Does the application’s own function answer as a direct search does?",
+    "bits": "Is every carried vector and payload the source’s own, bit for bit?",
+    "tables": "Does every row stand in the table of its dimension, and in one only?",
+    "indexes": "Does every index stand, and hold every vector?",
+    "view": "Does the view answer every row as the old table does?",
 }
-"""What each proof is about; one that is not named here speaks for itself."""
+"""What each proof asks; one that is not named here speaks for itself."""
 
 
 def proofs_part(report: Report) -> Html:
