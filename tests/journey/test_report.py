@@ -96,7 +96,10 @@ def test_what_a_rollback_took_back_is_not_counted_again(story: Story) -> None:
     assert (after["conservation"], after["proofs"], after["proved_at"]) == (None, [], None)
     assert after["bill"]["tokens"] == before["bill"]["tokens"] > 0
     assert after["course"]["filled"] == before["course"]["filled"] > 0
-    assert story["verified"].report["course"]["filled"] == ROWS
+    again = story["verified"].report
+    assert again["course"]["filled"] == ROWS
+    back = next(each["at"] for each in again["events"] if each["kind"] == "rollback")
+    assert before["began"] < back < again["began"], "a plan that is locked again is dated again"
 
 
 def test_the_course_is_told(story: Story) -> None:
@@ -134,6 +137,9 @@ def test_no_text_no_vector_and_no_secret_is_told(story: Story, name: str) -> Non
     assert WORD in story.secrets
     found = [secret for secret in story.secrets if secret in moment.html or secret in str(moment.report)]
     assert not found
+    # Keys stand behind these words, and are nobody's business who may not see the table.
+    assert "for example" not in moment.html
+    assert "examples" not in str(moment.report)
     assert moment.report["left_out"] or name in {"rolled back", "finished"}
 
 

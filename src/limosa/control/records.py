@@ -38,7 +38,7 @@ class Record:
         job: digest of the file with which the migration began.
         operations: the operations of the locked plan.
         estimates: what it was estimated to cost then.
-        created: when the place was claimed for the first time.
+        created: when the place was claimed and the plan locked; after a rollback, the last time.
     """
 
     id: str

@@ -298,6 +298,6 @@ def _figures(evidence: dict[str, object]) -> dict[str, object]:
             shown[name] = value
         elif isinstance(value, str):
             shown[name] = _own_words(value)[:LONGEST]
-        elif isinstance(value, list | tuple) and all(isinstance(each, int | float | None) for each in value):
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, int | float | None) for each in value):
             shown[name] = list(value)
     return shown

@@ -98,9 +98,13 @@ def _difference(spent: Spending) -> Html | None:
         (spent.by_length_usd, "for more tokens a text", "for fewer tokens a text"),
         (spent.by_price_usd, "for a higher price a token", "for a lower price a token"),
     )
-    said = [f"{money(abs(usd))} {higher if usd > 0 else lower}" for usd, higher, lower in parts if abs(usd) > least]
+    told = [
+        f"{money(abs(usd))} {'more' if usd > 0 else 'less'} {higher if usd > 0 else lower}"
+        for usd, higher, lower in parts
+        if abs(usd) > abs(more) / 100
+    ]
     beside = f"{money(abs(more))} {'more' if more > 0 else 'less'} was paid than was estimated"
-    return element("p", f"{beside}: {', '.join(said)}." if said else f"{beside}.")
+    return element("p", f"{beside}: {', '.join(told)}." if told else f"{beside}.")
 
 
 def _terms(bill: Bill) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from limosa.cli.pages.report.proofs import limits_part, proofs_part
 from limosa.cli.pages.report.said import aside, facts, moment, section, table
 from limosa.cli.pages.report.style import CSS, POLICY
 from limosa.model.space import Space
-from limosa.steps.report import Report
+from limosa.steps.report import Happened, Report
 
 __all__ = ["document"]
 
@@ -132,13 +132,14 @@ _OPERATIONS = {"open": "not yet", "intended": "begun", "done": "done", "undone":
 
 
 def _history(report: Report) -> Html:
-    happened = [(moment(each.at), each.kind, each.detail) for each in report.events]
+    claimed = Happened(report.began, "begun", "the plan was locked and the place claimed")
+    happened = sorted([claimed, *report.events], key=lambda each: each.at)
     operations = [(each.step, each.title, _OPERATIONS[each.state]) for each in report.operations]
     swept = any(each.state == "swept" for each in report.operations)
     kept = aside("What became of each operation the ledger forgot at the end; this is the list of the locked plan.")
     return section(
         "Steps and operations",
-        table(("Time", "Event", ""), [(moment(report.began), "begun", "the place was claimed"), *happened]),
+        table(("Time", "Event", ""), [(moment(each.at), each.kind, each.detail) for each in happened]),
         element(
             "details",
             element("summary", f"The {len(operations)} operations of the plan"),

@@ -53,7 +53,8 @@ def _proof(proof: Proof) -> Html:
 
 def _flat(evidence: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
     """Names in words and figures in their units; what lies inside is named after what it lies in."""
-    for name, value in evidence.items():
+    # In the order of their names, as the ledger of Postgres keeps none.
+    for name, value in sorted(evidence.items()):
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name}, ")
         else:

@@ -53,7 +53,7 @@ th, td {{ text-align: left; vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; 
   overflow-wrap: anywhere; }}
 th {{ font-weight: 600; }} thead th {{ color: var(--soft); font-size: 0.875rem; }}
 td.number, th.number {{ text-align: right; white-space: nowrap; }}
-td:last-child, th:last-child {{ padding-right: 0; }}
+td:last-child, th:last-child {{ padding-right: 0; }} td:first-child {{ overflow-wrap: normal; }}
 .wide {{ overflow-x: auto; margin-top: 0.7rem; }}
 dl {{ display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.35rem 1.2rem; margin: 0.8rem 0 0; }}
 dt {{ color: var(--soft); }} dd {{ margin: 0; overflow-wrap: anywhere; }}
@@ -98,8 +98,8 @@ footer {{ margin-top: 3rem; color: var(--soft); font-size: 0.875rem; }}
   .verdict {{ border: 1px solid var(--rule); border-left: 6px solid var(--soft); }}
   figure details, section > details {{ display: none; }} .proof summary {{ display: none; }}
   .proof details::details-content {{ content-visibility: visible; block-size: auto; }}
-  .proof dl {{ grid-template-columns: 12rem 1fr; font-size: 9pt; gap: 0.1rem 1rem; margin-top: 0.2rem; }}
-  .plots {{ grid-template-columns: 1fr 1fr; gap: 1.2rem 1.6rem; }} .made {{ break-after: avoid; }}
+  .proof dl {{ grid-template-columns: 8rem 1fr 8rem 1fr; font-size: 9pt; gap: 0.1rem 1rem; margin-top: 0.2rem; }}
+  .plots {{ grid-template-columns: 1fr 1fr; gap: 1.2rem 1.6rem; }} .made {{ break-inside: avoid; break-after: avoid; }}
   .sum {{ gap: 0.4rem 0.5rem; }} .sum b {{ font-size: 13pt; }} .sum li {{ min-width: 2.6rem; }}
   tr, .sum {{ break-inside: avoid; }}
   * {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}

@@ -21,7 +21,7 @@ ON CONFLICT (id) DO NOTHING;
 -- The same job after a rollback starts from the beginning, with its history kept as events.
 UPDATE limosa.migration SET active = true, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
     at_expand = NULL, proofs = NULL, job = %(job)s, plan = %(plan)s::jsonb, plan_hash = %(plan_hash)s,
-    changed = now()
+    created = now(), changed = now()
 WHERE id = %(id)s AND NOT active AND step <> 'finish';
 
 -- name: begin_anew

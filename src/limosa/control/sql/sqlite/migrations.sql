@@ -17,7 +17,7 @@ ON CONFLICT (id) DO NOTHING;
 -- The same job after a rollback starts from the beginning, with its history kept as events.
 UPDATE limosa_migration SET active = 1, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
     at_expand = NULL, proofs = NULL, job = %(job)s, plan = %(plan)s, plan_hash = %(plan_hash)s,
-    changed = (julianday('now') - 2440587.5) * 86400.0
+    created = (julianday('now') - 2440587.5) * 86400.0, changed = (julianday('now') - 2440587.5) * 86400.0
 WHERE id = %(id)s AND active = 0 AND step <> 'finish';
 
 -- name: begin_anew
