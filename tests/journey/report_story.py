@@ -214,6 +214,8 @@ def _spoil(teller: _Teller) -> None:
 
     teller.quietly(f"UPDATE {_TABLE} AS t SET embedding_limosa = kept.vector FROM kept WHERE kept.id = t.id")
     teller.sql("UPDATE limosa.exception SET reason = %(reason)s WHERE kind = 'skipped'", reason=_REASON)
+    quoting = f"The provider refuses the text (400): {WORD} is no good"
+    teller.sql("UPDATE limosa.exception SET reason = %(reason)s WHERE kind = 'dead'", reason=quoting)
     teller.cli("pause", "--why", NASTY)
     teller.cli("resume")
     with pytest.MonkeyPatch.context() as patch:

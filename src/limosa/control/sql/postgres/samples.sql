@@ -1,7 +1,7 @@
 -- name: note
 -- Sums over every chunk: whoever notes them, they are those of all workers.
 INSERT INTO limosa.sample (migration, began, at, done, skipped, dead, followed, asked, tokens, cost_usd, writes, requests)
-SELECT %(migration)s, clock_timestamp() - make_interval(secs => %(elapsed_s)s), clock_timestamp(),
+SELECT %(migration)s, statement_timestamp() - make_interval(secs => %(elapsed_s)s), statement_timestamp(),
     coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0),
     coalesce(sum(done + skipped + dead) FILTER (WHERE follows), 0), coalesce(sum(asked), 0),
     coalesce(sum(tokens), 0), coalesce(sum(cost_usd), 0), %(writes)s, %(requests)s
