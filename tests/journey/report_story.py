@@ -103,11 +103,16 @@ class Moment:
 
 @dataclass
 class Story:
-    """The moments by name, and what no report may hold."""
+    """The moments by name, and what no report may hold.
+
+    Attributes:
+        refused: what was said before the first run; unwritten: what, of a file that cannot be written.
+    """
 
     moments: dict[str, Moment] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
     refused: str = ""
+    unwritten: str = ""
 
     def __getitem__(self, name: str) -> Moment:
         return self.moments[name]
@@ -164,6 +169,7 @@ def tell(url: str, folder: Path, server: OpenAIServer) -> Story:
     assert not (folder / "none.html").exists()
     teller.cli("run", "--yes", "--limit", "40")
     teller.keep("begun")
+    teller.story.unwritten = teller.cli("report", "-o", str(folder / "no folder" / "report.html"), code=2)[1]
     teller.cli("rollback", "--yes")
     teller.keep("rolled back")
     teller.cli("run", "--yes")

@@ -39,6 +39,11 @@ def test_there_is_no_report_before_the_first_run(story: Story) -> None:
     assert "there is nothing to report" in story.refused
 
 
+def test_a_report_that_cannot_be_written_is_refused(story: Story) -> None:
+    assert "cannot be written: No such file or directory" in story.unwritten
+    assert "Name another one after -o" in story.unwritten
+
+
 @pytest.mark.parametrize(
     ("name", "verdict", "code", "said"),
     [

@@ -63,8 +63,8 @@ def left_out_part(report: Report) -> Html | None:
         said = "The list with the reasons was removed by finish; only the counts above are left."
         return section(title, element("p", said)) if without and report.state == "finished" else None
     lines = [(each.kind, each.reason, rows(each.rows)) for each in report.left_out]
-    keys = "limosa status FILE --failed lists their keys and whole reasons."
-    return section(title, table(("Kind", "Reason", "Rows"), lines, numbers=(2,)), aside(keys))
+    keys = element("p", "limosa status FILE --failed lists their keys and whole reasons.", class_="means")
+    return section(title, table(("Kind", "Reason", "Rows"), lines, numbers=(2,)), keys)
 
 
 def money_part(report: Report) -> Html:

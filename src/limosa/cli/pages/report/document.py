@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from limosa.cli.pages.report.account import conservation_part, left_out_part, money_part
 from limosa.cli.pages.report.course import course_part
-from limosa.cli.pages.report.element import Html, element, joined, style_sheet
+from limosa.cli.pages.report.element import Html, element, style_sheet
 from limosa.cli.pages.report.nearness import nearness_part
 from limosa.cli.pages.report.proofs import limits_part, proofs_part
 from limosa.cli.pages.report.said import aside, facts, moment, section, table
@@ -143,7 +143,7 @@ def _history(report: Report) -> Html:
         element(
             "details",
             element("summary", f"The {len(operations)} operations of the plan"),
-            joined(kept) if swept else None,
+            kept if swept else None,
             table(("Step", "Operation", "State"), operations),
         ),
     )

@@ -59,7 +59,7 @@ dl {{ display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.35re
 dt {{ color: var(--soft); }} dd {{ margin: 0; overflow-wrap: anywhere; }}
 .proof {{ display: grid; grid-template-columns: 9.5rem 1fr; gap: 0.2rem 1.2rem; padding: 0.9rem 0;
   border-bottom: 1px solid var(--rule); break-inside: avoid; }}
-.proof > div {{ min-width: 0; overflow-wrap: anywhere; }}
+.proof:last-child {{ border-bottom: 0; padding-bottom: 0; }} .proof > div {{ min-width: 0; overflow-wrap: anywhere; }}
 .badge {{ font-weight: 600; white-space: nowrap; }}
 details {{ margin-top: 0.5rem; }} summary {{ cursor: pointer; color: var(--soft); font-size: 0.875rem; }}
 summary:focus-visible {{ outline: 2px solid var(--one); outline-offset: 3px; }}
