@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from limosa.model.operation import Step
 from limosa.model.proof import Proof
 from limosa.model.space import Space
 from limosa.steps.course import Course, course
+from limosa.steps.disclosure import own_words, reference, shown
 from limosa.steps.likeness import Likeness, likeness
 from limosa.steps.ruling import Ruling, rule
 from limosa.steps.spending import Spending, spending
@@ -29,9 +29,6 @@ __all__ = ["Bill", "Done", "Happened", "LeftOut", "Report", "Subject", "report"]
 
 EVENTS = 200
 """How many of the last events are told."""
-
-LONGEST = 120
-"""Characters of a word or name in the evidence: a longer one is somebody's text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +163,7 @@ def report(voyage: Voyage) -> Report:
     events = tuple(Happened(*each) for each in reversed(voyage.reports.events(EVENTS)))
     made_at = datetime.now(UTC)
     proved_at = next((each.at for each in reversed(events) if each.kind == PROOFS), None)
-    proofs = () if look.state == "rolled back" else tuple(_shown(each) for each in record.proofs)
+    proofs = () if look.state == "rolled back" else tuple(shown(each) for each in record.proofs)
     counted, counted_at = look.conservation, made_at
     if counted is None and look.state == "finished":
         counted, counted_at = _kept(proofs), proved_at or made_at
@@ -203,7 +200,7 @@ def _subject(voyage: Voyage, record: Record) -> Subject:
         shape=record.shape,
         plan_hash=record.plan_hash,
         place=voyage.store.place,
-        store=_reference(source.place.store),
+        store=reference(source.place.store),
         layout=migration.layout,
         where=source.place.where or "",
         old=spaces[0] if spaces else None,
@@ -212,11 +209,6 @@ def _subject(voyage: Voyage, record: Record) -> Subject:
         columns_sent=tuple(str(each) for each in columns) if isinstance(columns, list) else (),
         versions={"limosa": __version__, **voyage.reports.versions()},
     )
-
-
-def _reference(store: str) -> str:
-    """What may be shown of a store's address: the variable's name, or what kind of store it is."""
-    return store if re.fullmatch(r"env:\w+", store) else re.split(r"[:/]", store, maxsplit=1)[0]
 
 
 def _kept(proofs: Sequence[Proof]) -> Conservation | None:
@@ -232,7 +224,7 @@ def _kept(proofs: Sequence[Proof]) -> Conservation | None:
 def _left_out(found: Sequence[Exceptions]) -> tuple[LeftOut, ...]:
     counts: Counter[tuple[str, str]] = Counter()
     for each in found:
-        counts[each.kind, _own_words(each.reason)] += each.count
+        counts[each.kind, own_words(each.reason)] += each.count
     return tuple(LeftOut(kind, reason, rows) for (kind, reason), rows in counts.most_common())
 
 
@@ -273,31 +265,3 @@ def _swept(samples: Sequence[Sample]) -> Tally | None:
 def _operations(record: Record, states: dict[str, str]) -> tuple[Done, ...]:
     otherwise = "open" if record.active else "swept"
     return tuple(Done(each.step, each.title, states.get(each.id, otherwise)) for each in record.operations)
-
-
-def _shown(proof: Proof) -> Proof:
-    """A proof without keys of rows, and without what a provider or a database said in its own words."""
-    said = proof.said.split(" (for example ", 1)[0]
-    if proof.verdict == "unchecked":
-        said = _own_words(said)
-    return replace(proof, said=said, evidence=_figures(proof.evidence))
-
-
-def _own_words(said: str) -> str:
-    """What stands after a colon is what somebody else answered, and may quote a text."""
-    return said.split(": ", 1)[0]
-
-
-def _figures(evidence: dict[str, object]) -> dict[str, object]:
-    """Numbers and names; lists of anything but numbers are keys."""
-    shown: dict[str, object] = {}
-    for name, value in evidence.items():
-        if isinstance(value, dict):
-            shown[name] = _figures(value)
-        elif value is None or isinstance(value, int | float):
-            shown[name] = value
-        elif isinstance(value, str):
-            shown[name] = _own_words(value)[:LONGEST]
-        elif isinstance(value, list | tuple) and value and all(isinstance(each, int | float | None) for each in value):
-            shown[name] = list(value)
-    return shown

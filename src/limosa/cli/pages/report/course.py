@@ -53,7 +53,8 @@ def _coverage(course: Course, at_expand: int | None) -> Html:
     limit = (float(at_expand), f"{rows(at_expand)} rows at the beginning") if at_expand else None
     said = f"Rows that the first pass had met: {rows(course.filled)} at the end."
     if course.followed:
-        said += f" Besides, {rows(course.followed)} changes by the application were followed."
+        were = "1 change was" if course.followed == 1 else f"{rows(course.followed)} changes were"
+        said += f" Besides, {were} followed."
     numbers = table(
         ("Until", "Rows"), [(duration(cell.to_s), rows(cell.filled)) for cell in course.cells], numbers=(0, 1)
     )
