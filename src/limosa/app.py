@@ -66,7 +66,13 @@ class App:
             committed_usd=lambda: self.meter.read().cost_usd,
         )
         self._stop = threading.Event()
-        self._lane = Lane(purse, stop=self._stop, cache_bytes=migration.backfill.cache_mb * 2**20, say=say)
+        self._lane = Lane(
+            purse,
+            stop=self._stop,
+            cache_bytes=migration.backfill.cache_mb * 2**20,
+            say=say,
+            took=self.meter.answered,
+        )
         self._limit({})
 
     def plan(self, *, sql: Path | None = None, rehearse: bool = False) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from limosa.control.records import Record
 from limosa.errors import Refused
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
@@ -9,6 +10,7 @@ from limosa.steps.backfill import backfill, catch_up
 from limosa.steps.braking import braking
 from limosa.steps.expand import expand
 from limosa.steps.index import index
+from limosa.steps.sampling import sampling
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
@@ -62,6 +64,11 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
         catch_up(voyage)
         voyage.say("Finish has begun: limosa finish FILE completes it.")
         return list(record.proofs)
+    with sampling(voyage):
+        return _go_on(voyage, record, limit)
+
+
+def _go_on(voyage: Voyage, record: Record, limit: int | None) -> list[Proof]:
     if record.switched:
         catch_up(voyage)
         return verify(voyage)

@@ -121,7 +121,7 @@ def test_what_is_asked_ends_with_the_migration(begin: Begin) -> None:
 
 
 def test_every_dialect_has_the_same_statements_and_tables() -> None:
-    for stem in ("chunks", "migrations", "wishes"):
+    for stem in ("chunks", "migrations", "samples", "wishes"):
         assert set(statements("postgres", stem)) == set(statements("sqlite", stem))
     ours, theirs = ({name.replace(".", "_") for name in tables(dialect)} for dialect in ("postgres", "sqlite"))
     assert theirs - ours == {"limosa_turn", "limosa_layout"}

@@ -43,7 +43,9 @@ def test_ten_processes_that_start_at_once_migrate_once(path: Path) -> None:
     assert not stale_rows(path)
     with closing(split_app(path)) as app:
         assert {proof.verdict for proof in app.verify()} == {"proved"}
-        assert [kind for _, kind, _ in app.voyage.reports.events()] == ["cutover"]
+        # Processes that found it migrated made the proofs again.
+        kinds = [kind for _, kind, _ in app.voyage.reports.events(limit=100) if kind != "proofs"]
+        assert kinds == ["cutover", "verify", "index", "backfill", "expand"]
 
 
 @pytest.mark.parametrize("on_start", ["warn", "refuse"])

@@ -16,7 +16,7 @@ import pytest
 
 from limosa.stores.postgres.embedded import Server, start
 
-__all__ = ["database", "module_database", "pg_server", "server_folder"]
+__all__ = ["database", "fresh_database", "module_database", "pg_server", "server_folder"]
 
 _PREFIX = "limosa-tests-"
 _TEMPLATE = "limosa_template"
@@ -38,23 +38,24 @@ def pg_server() -> Iterator[Server]:
 @pytest.fixture
 def database(pg_server: Server) -> Iterator[str]:
     """The address of an empty database in which the extension vector is installed."""
-    with _database(pg_server) as url:
+    with fresh_database(pg_server) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database(pg_server: Server) -> Iterator[str]:
     """A database like the other, for a module whose tests only look at what the module put there."""
-    with _database(pg_server) as url:
+    with fresh_database(pg_server) as url:
         yield url
 
 
 @contextlib.contextmanager
-def _database(pg_server: Server) -> Iterator[str]:
+def fresh_database(server: Server) -> Iterator[str]:
+    """The same for as long as the block runs, for what several tests share."""
     name = f"test_{next(_numbers)}"
-    _execute(pg_server.url(), f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield pg_server.url(name)
-    _execute(pg_server.url(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    yield server.url(name)
+    _execute(server.url(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ COMMANDS = [
     "set",
     "retry",
     "verify",
+    "report",
     "search",
     "doctor",
     "cutover",

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from limosa.model.spread import Spread, class_of, joined
+
 __all__ = ["Meter", "Reading"]
 
 
@@ -36,7 +38,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Meter:
-    """Adds up outcomes from several threads.
+    """Adds up outcomes and durations from several threads.
 
     Attributes:
         waiting: why no batch is begun; provider_waits: asked for where that is empty.
@@ -49,6 +51,8 @@ class Meter:
         default_factory=lambda: dict.fromkeys(("done", "skipped", "dead", "moved", "tokens"), 0)
     )
     _cost_usd: float = 0.0
+    _writes: dict[int, int] = field(default_factory=dict)
+    _requests: dict[int, int] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, cost_usd: float = 0.0, **counts: int) -> None:
@@ -57,6 +61,23 @@ class Meter:
             self._cost_usd += cost_usd
             for name, count in counts.items():
                 self._counts[name] += count
+
+    def wrote(self, seconds: float) -> None:
+        """Notes a write transaction that was committed."""
+        with self._guard:
+            self._writes = joined([self._writes, {class_of(seconds): 1}])
+
+    def answered(self, seconds: float) -> None:
+        """Notes a request that a provider answered."""
+        with self._guard:
+            self._requests = joined([self._requests, {class_of(seconds): 1}])
+
+    def taken(self) -> tuple[Spread, Spread]:
+        """Durations of write transactions and of requests since the last call."""
+        with self._guard:
+            found = self._writes, self._requests
+            self._writes, self._requests = {}, {}
+        return found
 
     def read(self) -> Reading:
         """The sums until now."""

@@ -228,7 +228,9 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
             bench.usage.note(paid, tx)
         settled = time.monotonic()
     # What the commit takes is the way to the server and back, which writing took too: fewer rows make it no shorter.
-    bench.stride.took(len(good), 2 * settled - started - time.monotonic())
+    committed = time.monotonic()
+    bench.stride.took(len(good), 2 * settled - started - committed)
+    bench.meter.wrote(committed - started)
     bench.meter.add(
         done=len(landed),
         skipped=len(outcomes.skipped),

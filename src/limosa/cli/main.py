@@ -16,6 +16,7 @@ from limosa.cli.finish import finish
 from limosa.cli.init import init
 from limosa.cli.pause import pause
 from limosa.cli.plan import plan
+from limosa.cli.report import report
 from limosa.cli.restore import restore
 from limosa.cli.resume import resume
 from limosa.cli.retry import retry
@@ -76,6 +77,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "set": set_values,
     "retry": retry,
     "verify": verify,
+    "report": report,
     "search": search,
     "doctor": doctor,
     "cutover": cutover,

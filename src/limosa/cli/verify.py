@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from limosa.cli.opening import opened
-from limosa.cli.options import FILE, File, Json
+from limosa.cli.options import FILE, File, Json, with_file
 from limosa.errors import ProofFailed
 
 __all__ = ["verify"]
@@ -16,7 +16,7 @@ def verify(file: File = FILE, json: Json = False) -> None:
     from dataclasses import asdict
 
     from limosa.cli.document import print_document
-    from limosa.cli.lines import print_proofs
+    from limosa.cli.lines import print_line, print_proofs
     from limosa.cli.terminal import console
 
     with opened(file) as app:
@@ -24,6 +24,8 @@ def verify(file: File = FILE, json: Json = False) -> None:
         if json:
             print_document({"migration": app.migration.id, "proofs": [asdict(proof) for proof in proofs]})
         else:
-            print_proofs(console(), proofs)
+            out = console()
+            print_proofs(out, proofs)
+            print_line(out, "report", with_file("limosa report FILE writes them as a page that can be handed on", file))
     if any(proof.verdict == "different" for proof in proofs):
         raise typer.Exit(ProofFailed.exit_code)

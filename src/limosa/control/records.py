@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from limosa.control.schema import SWEPT, as_key, prepare, run
+from limosa.control.samples import Samples
+from limosa.control.schema import SWEPT, as_key, at, prepare, run
 from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
@@ -17,7 +20,10 @@ from limosa.model.proof import Proof
 from limosa.model.space import Space
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Record", "Records", "claim_values", "space_values"]
+__all__ = ["PROOFS", "Record", "Records", "claim_values", "space_values"]
+
+PROOFS = "proofs"
+"""The kind of the event that says when proofs were made, and what they came to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,7 @@ class Record:
         job: digest of the file with which the migration began.
         operations: the operations of the locked plan.
         estimates: what it was estimated to cost then.
+        created: when the place was claimed and the plan locked; after a rollback, the last time.
     """
 
     id: str
@@ -49,6 +56,7 @@ class Record:
     at_expand: int | None
     proofs: tuple[Proof, ...]
     chunk_rows: int
+    created: datetime
 
     @property
     def switched(self) -> bool:
@@ -95,6 +103,7 @@ class Records:
                     )
             _run(tx, "hold", params)
             _run(tx, "revive", params)
+            _run(tx, "begin_anew", params)
             for space in (migration.source.space, migration.target.space):
                 _run(tx, "know_space", space_values(space))
 
@@ -107,8 +116,10 @@ class Records:
         return _record(rows[0]) if rows else None
 
     def set_step(self, step: Step) -> None:
-        """Notes that a step is completed."""
-        self._do("set_step", None, step=step)
+        """Notes that a step is completed, and when."""
+        with self.begin() as tx:
+            self._do("set_step", tx, step=step)
+            self._do("tell", tx, kind=step, detail="complete")
 
     def turn_back(self) -> None:
         """Notes that a rollback is under way: from now on nobody gets a claim to go forward."""
@@ -119,8 +130,12 @@ class Records:
         self._do("set_top", None, top=list(top) if top else None, at_expand=at_expand, chunk_rows=chunk_rows)
 
     def set_proofs(self, proofs: Sequence[Proof]) -> None:
-        """Keeps what verify found."""
-        self._do("set_proofs", None, proofs=json.dumps([asdict(proof) for proof in proofs], default=str))
+        """Keeps what verify found, and when it did."""
+        counts = Counter(proof.verdict for proof in proofs)
+        found = ", ".join(f"{counts[name]} {name}" for name in ("proved", "different", "unchecked") if counts[name])
+        with self.begin() as tx:
+            self._do("set_proofs", tx, proofs=json.dumps([asdict(proof) for proof in proofs], default=str))
+            self._do("tell", tx, kind=PROOFS, detail=found)
 
     def raise_epoch(self, step: Step, tx: Tx) -> None:
         """Notes a switch, in its own transaction, and fences every worker off; locks the migration's row."""
@@ -128,10 +143,14 @@ class Records:
         run(tx, "chunks", "take_fences", {"migration": self.id})
 
     def retire(self, step: Step) -> None:
-        """Gives the place up and sweeps what is only needed while the migration lives; history stays as events."""
+        """Gives the place up and sweeps what is only needed while the migration lives.
+
+        History stays as events and samples; the last sample holds the sums that are swept.
+        """
         # An older version's ledger may lack a table that is swept.
         self.prepare()
         with self.begin() as tx:
+            Samples(self.begin, self.id).close(tx)
             for name in SWEPT:
                 _run(tx, f"sweep_{name}", {"id": self.id})
             self._do("retire", tx, step=step)
@@ -186,7 +205,8 @@ def space_values(space: Space) -> dict[str, str]:
 
 
 def _record(row: tuple[Any, ...]) -> Record:
-    number, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows = row
+    number, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, *rest = row
+    chunk_rows, created = rest
     locked = json.loads(plan)
     return Record(
         id=number,
@@ -205,6 +225,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         at_expand=at_expand,
         proofs=tuple(Proof(**item) for item in json.loads(proofs or "[]")),
         chunk_rows=chunk_rows,
+        created=at(created),
     )
 
 

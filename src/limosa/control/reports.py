@@ -125,6 +125,11 @@ class Reports:
             rows = self._run(tx, "marks")
         return [Exceptions("marked", mark, count, _keys(keys)) for mark, count, keys in rows]
 
+    def versions(self) -> dict[str, str]:
+        """The database that holds the ledger, and its extension for vectors, with their versions."""
+        with self.begin(snapshot=True) as tx:
+            return dict(self._run(tx, "versions"))
+
     def _run(self, tx: Tx, name: str, **more: object) -> list[tuple[Any, ...]]:
         return run(tx, "migrations", name, {"id": self.id, **more})
 

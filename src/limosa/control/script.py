@@ -17,6 +17,7 @@ __all__ = ["PlanScript"]
 
 _SQL = statements("postgres", "migrations")
 _CHUNKS = statements("postgres", "chunks")
+_SAMPLES = statements("postgres", "samples")
 _PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 
 
@@ -37,6 +38,7 @@ class PlanScript:
             self._filled("one_at_a_time", {}),
             self._filled("hold", values),
             self._filled("revive", values),
+            self._filled("begin_anew", values),
             *(self._filled("know_space", space) for space in spaces),
             _fails(
                 f"SELECT FROM limosa.migration WHERE id = {_literal(self.plan.migration)} AND active"
@@ -89,12 +91,16 @@ class PlanScript:
     def closing(self, step: Step) -> tuple[str, ...]:
         """Gives the place up and sweeps what is only needed while the migration lives.
 
-        The ledger of an older version may lack the tables of wishes, jobs and marks.
+        The ledger of an older version may lack the tables of wishes, jobs, marks and samples.
         """
-        later = tuple(f"CREATE TABLE IF NOT EXISTS limosa.{name} " for name in ("wish", "job", "mark"))
+        later = tuple(f"CREATE TABLE IF NOT EXISTS limosa.{name} " for name in ("wish", "job", "mark", "sample"))
         made = (each for each in schema("postgres") if each.startswith(later))
         swept = (self._filled(f"sweep_{name}", {}) for name in SWEPT)
-        return (*made, *swept, self._filled("retire", {"step": step}))
+        return (*made, self._last_sample(), *swept, self._filled("retire", {"step": step}))
+
+    def _last_sample(self) -> str:
+        none = {"elapsed_s": 0, "writes": "{}", "requests": "{}"}
+        return _filled(_SAMPLES["note"], {"migration": self.plan.migration, **none})
 
     def _filled(self, name: str, values: Mapping[str, object]) -> str:
         return _filled(_SQL[name], {"id": self.plan.migration, **values})

@@ -13,6 +13,7 @@ from limosa.lane.paced import Paced
 from limosa.lane.prefetch import Prefetch
 from limosa.lane.purse import Paying, Purse
 from limosa.lane.remembered import Remembered
+from limosa.lane.timed import Timed
 from limosa.lane.tokens import Counter
 from limosa.model.wish import Settings
 from limosa.ports.batches import batches_of
@@ -35,10 +36,20 @@ class Lane:
         stop: ends all waiting for a provider.
         cache_bytes: bound of the vectors that are kept on this machine; 0 keeps none.
         say: is told what happens, one line for a person.
+        took: is told the seconds of each request of the work that was answered.
     """
 
-    def __init__(self, purse: Purse, *, stop: threading.Event, cache_bytes: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        purse: Purse,
+        *,
+        stop: threading.Event,
+        cache_bytes: int,
+        say: Callable[[str], None],
+        took: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
         self.purse = purse
+        self._took = took
         self._stop = stop
         self._gates: dict[str, Gate] = {}
         self._limits: Settings = {}
@@ -53,7 +64,7 @@ class Lane:
             stops: the budget ends it; on the way back nothing does.
         """
         counter = Counter(embedder)
-        paced = self._paced(embedder, WORK_PATIENCE_S)
+        paced = self._paced(Timed(embedder, self._took), WORK_PATIENCE_S)
         paying = Paying(paced, counter, self.purse, stops=stops)
         return Fitted(Remembered(paying, self._kept_for(embedder), recovered=self.purse.pay), counter)
 

@@ -42,16 +42,19 @@ def prove_recall(evidence: Evidence, index: IndexUse, sample: Sequence[Stored]) 
     """
     queries = [row for row in sample if row.vector is not None and np.any(row.vector)]
     started, found, wanted, asked, shortest = time.monotonic(), 0, 0, 0, K
+    missed = [0] * (K + 1)
     for row in queries:
         if time.monotonic() - started > PATIENCE_S:
             break
         if row.vector is None:
             continue
         near, exact = _both(evidence, row.vector, row.key)
-        asked, shortest = asked + 1, min(shortest, len(exact))
-        found, wanted = found + hits(near, exact), wanted + len(exact)
+        asked, shortest, met = asked + 1, min(shortest, len(exact)), hits(near, exact)
+        found, wanted = found + met, wanted + len(exact)
+        missed[len(exact) - met] += 1
     facts: dict[str, object] = {"queries": asked, "k": shortest, "found": found, "wanted": wanted}
-    facts |= {"setting": index.setting, "used": index.used}
+    # How many queries missed none of their neighbours, one, two and so on.
+    facts |= {"queries_by_missed": missed, "setting": index.setting, "used": index.used}
     if not wanted:
         said = "there are no two vectors to compare"
         return Proof(name="recall", verdict="unchecked", said=said, evidence=facts)

@@ -21,14 +21,19 @@ ON CONFLICT (id) DO NOTHING;
 -- The same job after a rollback starts from the beginning, with its history kept as events.
 UPDATE limosa.migration SET active = true, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
     at_expand = NULL, proofs = NULL, job = %(job)s, plan = %(plan)s::jsonb, plan_hash = %(plan_hash)s,
-    changed = now()
+    created = now(), changed = now()
 WHERE id = %(id)s AND NOT active AND step <> 'finish';
+
+-- name: begin_anew
+-- What is counted begins at nothing again; before the first step there are no samples but those of an earlier try.
+DELETE FROM limosa.sample WHERE migration = %(id)s AND EXISTS (
+    SELECT 1 FROM limosa.migration WHERE id = %(id)s AND step = 'plan' AND direction = 'forward' AND at_expand IS NULL);
 
 -- name: holder
 SELECT id, name FROM limosa.migration WHERE place = %(place)s AND active;
 
 -- name: get
-SELECT id, name, shape, job, plan_hash, plan::text, step, direction, active, epoch, top, at_expand, proofs::text, chunk_rows
+SELECT id, name, shape, job, plan_hash, plan::text, step, direction, active, epoch, top, at_expand, proofs::text, chunk_rows, created
 FROM limosa.migration WHERE id = %(id)s;
 
 -- name: set_step
@@ -105,6 +110,10 @@ SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0)
      WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND a.application_name = 'limosa'
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM limosa.chunk WHERE migration = %(id)s;
+
+-- name: versions
+SELECT 'Postgres', current_setting('server_version')
+UNION ALL SELECT 'pgvector', extversion FROM pg_extension WHERE extname = 'vector';
 
 -- name: size
 -- Its size is a sum over every file of the database: too much for each look.

@@ -130,3 +130,22 @@ CREATE TABLE IF NOT EXISTS limosa.job (
     reason     text NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS job_open ON limosa.job (migration, chunk) WHERE state <> 'closed';
+
+-- How it went: sums of all workers at one moment, and durations of one process's work. A bounded number of
+-- rows for each migration; they stay after finish.
+CREATE TABLE IF NOT EXISTS limosa.sample (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    migration text NOT NULL,
+    began     timestamptz NOT NULL,
+    at        timestamptz NOT NULL,
+    done      bigint NOT NULL,
+    skipped   bigint NOT NULL,
+    dead      bigint NOT NULL,
+    followed  bigint NOT NULL,
+    asked     bigint NOT NULL,
+    tokens    bigint NOT NULL,
+    cost_usd  double precision NOT NULL,
+    writes    text NOT NULL DEFAULT '{}',
+    requests  text NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS sample_at ON limosa.sample (migration, at);

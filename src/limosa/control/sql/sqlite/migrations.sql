@@ -17,14 +17,19 @@ ON CONFLICT (id) DO NOTHING;
 -- The same job after a rollback starts from the beginning, with its history kept as events.
 UPDATE limosa_migration SET active = 1, step = 'plan', direction = 'forward', frontier = NULL, top = NULL,
     at_expand = NULL, proofs = NULL, job = %(job)s, plan = %(plan)s, plan_hash = %(plan_hash)s,
-    changed = (julianday('now') - 2440587.5) * 86400.0
+    created = (julianday('now') - 2440587.5) * 86400.0, changed = (julianday('now') - 2440587.5) * 86400.0
 WHERE id = %(id)s AND active = 0 AND step <> 'finish';
+
+-- name: begin_anew
+-- What is counted begins at nothing again; before the first step there are no samples but those of an earlier try.
+DELETE FROM limosa_sample WHERE migration = %(id)s AND EXISTS (
+    SELECT 1 FROM limosa_migration WHERE id = %(id)s AND step = 'plan' AND direction = 'forward' AND at_expand IS NULL);
 
 -- name: holder
 SELECT id, name FROM limosa_migration WHERE place = %(place)s AND active = 1;
 
 -- name: get
-SELECT id, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows
+SELECT id, name, shape, job, plan_hash, plan, step, direction, active, epoch, top, at_expand, proofs, chunk_rows, created
 FROM limosa_migration WHERE id = %(id)s;
 
 -- name: set_step
@@ -97,6 +102,9 @@ SELECT coalesce(sum(done), 0), coalesce(sum(skipped), 0), coalesce(sum(dead), 0)
     count(*) FILTER (WHERE state = 'open' AND lease_until > (julianday('now') - 2440587.5) * 86400.0),
     count(DISTINCT CASE WHEN state = 'open' AND lease_until > (julianday('now') - 2440587.5) * 86400.0 THEN owner END)
 FROM limosa_chunk WHERE migration = %(id)s;
+
+-- name: versions
+SELECT 'SQLite', sqlite_version();
 
 -- name: size
 SELECT p.page_count * s.page_size FROM pragma_page_count() AS p, pragma_page_size() AS s;

@@ -143,3 +143,22 @@ CREATE TABLE IF NOT EXISTS limosa_job (
     reason     TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS limosa_job_open ON limosa_job (migration, chunk) WHERE state <> 'closed';
+
+-- How it went: sums of all workers at one moment, and durations of one process's work. A bounded number of
+-- rows for each migration; they stay after finish.
+CREATE TABLE IF NOT EXISTS limosa_sample (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    migration TEXT NOT NULL,
+    began     REAL NOT NULL,
+    at        REAL NOT NULL,
+    done      INTEGER NOT NULL,
+    skipped   INTEGER NOT NULL,
+    dead      INTEGER NOT NULL,
+    followed  INTEGER NOT NULL,
+    asked     INTEGER NOT NULL,
+    tokens    INTEGER NOT NULL,
+    cost_usd  REAL NOT NULL,
+    writes    TEXT NOT NULL DEFAULT '{}',
+    requests  TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS limosa_sample_at ON limosa_sample (migration, at);

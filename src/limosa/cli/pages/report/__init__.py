@@ -1,0 +1,1 @@
+"""The report as one HTML file: its parts, each a few functions from statistics to markup."""

@@ -1,0 +1,46 @@
+"""Disclosure: what of a migration may be told to anybody: no key of a row, no foreign words, no address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from limosa.model.proof import Proof
+
+__all__ = ["own_words", "reference", "shown"]
+
+LONGEST = 120
+"""Characters of a word or name in the evidence: a longer one is somebody's text."""
+
+
+def shown(proof: Proof) -> Proof:
+    """A proof without keys of rows, and without what a provider or a database said in its own words."""
+    said = proof.said.split(" (for example ", 1)[0]
+    if proof.verdict == "unchecked":
+        said = own_words(said)
+    return replace(proof, said=said, evidence=_figures(proof.evidence))
+
+
+def own_words(said: str) -> str:
+    """What stands after a colon is what somebody else answered, and may quote a text."""
+    return said.split(": ", 1)[0]
+
+
+def _figures(evidence: dict[str, object]) -> dict[str, object]:
+    """Numbers and names; lists of anything but numbers are keys."""
+    shown: dict[str, object] = {}
+    for name, value in evidence.items():
+        if isinstance(value, dict):
+            shown[name] = _figures(value)
+        elif value is None or isinstance(value, int | float):
+            shown[name] = value
+        elif isinstance(value, str):
+            shown[name] = own_words(value)[:LONGEST]
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, int | float | None) for each in value):
+            shown[name] = list(value)
+    return shown
+
+
+def reference(store: str) -> str:
+    """What may be shown of a store's address: the variable's name, or what kind of store it is."""
+    return store if re.fullmatch(r"env:\w+", store) else re.split(r"[:/]", store, maxsplit=1)[0]
