@@ -12,6 +12,7 @@ BENCHES = (
     ("bench.layouts", "--rows", "10000"),
     ("bench.provider",),
     ("bench.distance",),
+    ("bench.pause", "--rows", "100000"),
     ("bench.memory",),
     ("bench.start",),
     ("bench.pace",),

@@ -13,7 +13,7 @@ from limosa.errors import Refused
 
 __all__ = ["main"]
 
-ACCEPT = frozenset({"--accept-reconnect", "--accept-view"})
+ACCEPT = frozenset({"--accept-reconnect", "--accept-view", "--accept-downtime"})
 
 
 def main(job: str, verbs: str, url: str, output: str) -> None:

@@ -172,7 +172,8 @@ def test_the_whole_way(cli: Cli) -> None:
 
     said = cli("run", "--batch-rows", "50")
     line = f"{ROWS + 1} rows = {ROWS} done + 1 skipped + 0 dead + 0 pending + 0 lost"
-    assert said.splitlines()[-2].endswith(f"conservation: {line}")
+    assert said.splitlines()[-3].endswith(f"conservation: {line}")
+    assert f"{ROWS + 1} in all, {ROWS} have their new vector, 0 to fill, 1 without" in said.splitlines()[-2]
     assert "limosa cutover" in said.splitlines()[-1]
     assert cli.facts("status")["conservation"]["line"] == line
     assert [proof["verdict"] for proof in cli.facts("verify")["proofs"]].count("different") == 0

@@ -12,7 +12,7 @@ from limosa.app import App, open_app
 from tests.crash.world import dump, fill_table
 from tests.providers.openai_server import OpenAIServer, vector_of
 
-ACCEPT = frozenset({"--accept-reconnect"})
+ACCEPT = frozenset({"--accept-reconnect", "--accept-downtime"})
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _names(key: str | tuple[str, ...]) -> tuple[str, ...]:
     return (key,) if isinstance(key, str) else key
 
 
-@pytest.mark.parametrize("layout", ["column", "side_table"])
+@pytest.mark.parametrize("layout", ["column", "side_table", "in_place"])
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_table_of_this_kind_goes_there_and_back(
     database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, name: str, layout: str

@@ -78,7 +78,8 @@ def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, l
         _wait_for(writer, 20)
         with psycopg.connect(database) as connection:
             watched = connection.execute(
-                f"SELECT id, title, body, note, {parked if last == 'cutover' else 'embedding'}::text FROM docs"
+                f"SELECT id, title, body, note, {parked if last == 'cutover' else 'embedding'}::text"
+                f" FROM {_with_old_vectors(app, layout)}".encode()
             ).fetchall()
         left = app.rollback()
         _wait_for(writer, 10)
@@ -87,11 +88,19 @@ def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, l
     assert not left or {why for _, why in left} <= {"the text is NULL", "the text is blank"}
     with psycopg.connect(database) as connection:
         now = {row[0]: row for row in connection.execute("SELECT id, title, body, note, embedding::text FROM docs")}
-    # Rows whose text did not change keep their old vector bit for bit.
+    # Rows whose text did not change keep their old vector bit for bit; saved ones may have been outrun before that.
+    stale = stale_rows(database, "embedding", model=OLD[0], d=OLD[1])
     for key, title, body, _, vector in watched:
         if last != "cutover" and key in now and now[key][1:3] == (title, body) and vector is not None:
-            assert now[key][4] == vector
+            assert now[key][4] == vector or (layout == "in_place" and (str(key),) not in stale)
     app.close()
+
+
+def _with_old_vectors(app: App, layout: str) -> str:
+    if layout != "in_place":
+        return "docs"
+    saved = f"limosa.saved_{app.migration.id}"
+    return f"(SELECT d.id, title, body, note, o.embedding FROM docs AS d LEFT JOIN {saved} AS o USING (id)) AS d"
 
 
 def test_rows_that_changed_after_the_switch_get_old_vectors_again(database: str, app: App) -> None:

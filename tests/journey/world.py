@@ -21,7 +21,7 @@ __all__ = ["LAYOUTS", "NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "do
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
 
-LAYOUTS = {"column": "docs", "side_table": "docs_embedding_8"}
+LAYOUTS = {"column": "docs", "side_table": "docs_embedding_8", "in_place": "docs"}
 """Each layout, and the table that has the new vectors of ``docs``."""
 
 USD_PER_MILLION = 1000.0

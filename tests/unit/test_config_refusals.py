@@ -102,7 +102,6 @@ def problems(folder: Path, text: str) -> list[str]:
             "line 14, [target] query: text and query are given",
         ),
         ('layout = "column"', 'layout = "side_table"', "line 13, [target] layout: the application reads through"),
-        ('layout = "column"', 'layout = "in_place"', 'line 13, [target] layout: "in_place" is not available yet'),
         ('layout = "column"', 'vector_table = "v"', "line 13, [target] vector_table: it belongs to layout"),
         ('layout = "column"', 'view = "v"', "line 13, [target] view: it belongs to layout"),
         ('layout = "column"', 'table = "u"', "line 13, [target] table: copying to another place is not available yet"),

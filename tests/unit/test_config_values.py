@@ -149,8 +149,7 @@ def test_a_wrong_query_is_refused(query: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("check", "word", "said"),
     [
-        (values.layout, "in_place", "not available yet"),
-        (values.layout, "dimension_tables", "not available yet"),
+        (values.layout, "dimension_tables", "belongs to a split"),
         (values.layout, "colum", 'did you mean "column"'),
         (values.oversize, "truncat", 'did you mean "truncate"'),
         (values.backup, "data", 'did you mean "database"'),

@@ -34,7 +34,8 @@ class Bench:
         batch_rows: rows read and judged at once.
         stride: rows of one write transaction.
         usage: notes what was paid in a table of the user's; None where the file names none.
-        touches: rows that land are listed for a rollback: always, after the switch, or never.
+        touches: rows that land are listed for a rollback: always, those that changed since expand, those that land
+            after the switch, or never.
         apart: vectors lie in rows of their own, which go when their source row does.
         limit: how many rows this run may still read; None for all.
         threads: workers worth having in this process.
@@ -48,7 +49,7 @@ class Bench:
     batch_rows: int
     stride: Stride
     usage: Usage | None = None
-    touches: Literal["always", "switched", "never"] = "switched"
+    touches: Literal["always", "followed", "switched", "never"] = "switched"
     apart: bool = False
     limit: int | None = None
     threads: int = 1
@@ -216,7 +217,7 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
         )
         if bench.touches == "always":
             bench.ledger.touch([row.key for row in landed if not row.filled], tx)
-        elif bench.touches == "switched" and claim.epoch % 2:
+        elif (bench.touches == "switched" and claim.epoch % 2) or (bench.touches == "followed" and claim.follows):
             bench.ledger.touch([row.key for row in landed], tx)
         if bench.apart and claim.follows:
             # The first pass meets every key once: only the follower can find what a row was before.

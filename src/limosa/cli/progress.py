@@ -66,7 +66,8 @@ def show_progress(app: App, console: Console) -> Iterator[Ticker]:
     def say(line: str) -> None:
         with suppress(LimosaError):
             painter.sum_up(watch.look())
-        print_line(console, watch.step_of(line), line)
+        step = watch.step_of(line)
+        print_line(console, step, line, mark=(_tick(console), "green") if step else ("", ""))
 
     told, voyage.say = voyage.say, say
     try:
@@ -74,6 +75,10 @@ def show_progress(app: App, console: Console) -> Iterator[Ticker]:
             yield ticker
     finally:
         voyage.say = told
+
+
+def _tick(console: Console) -> str:
+    return "✓" if console.encoding.lower().startswith("utf") else "ok"
 
 
 class _Lines:

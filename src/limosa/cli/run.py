@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from limosa.app import App
+    from limosa.control.records import Record
     from limosa.model.proof import Proof
 
 __all__ = ["run"]
@@ -32,6 +33,7 @@ View = Annotated[bool, typer.Option("--accept-view", help="A view will stand whe
 Libsql = Annotated[bool, typer.Option("--accept-libsql", help="Every program opens the file by libSQL.")]
 Columns = Annotated[bool, typer.Option("--accept-columns", help="Columns that payload leaves out will be gone.")]
 Slow = Annotated[bool, typer.Option("--accept-slow", help="The backfill takes longer than plan thinks fit.")]
+Downtime = Annotated[bool, typer.Option("--accept-downtime", help="The table is locked, and not searched, meanwhile.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question of the plan with yes.")]
 
 
@@ -43,6 +45,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     accept_reconnect: Reconnect = False,
     accept_triggers: Triggers = False,
     accept_slow: Slow = False,
+    accept_downtime: Downtime = False,
     accept_view: View = False,
     accept_columns: Columns = False,
     accept_libsql: Libsql = False,
@@ -54,6 +57,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "--accept-reconnect": accept_reconnect,
         "--accept-triggers": accept_triggers,
         "--accept-slow": accept_slow,
+        "--accept-downtime": accept_downtime,
         "--accept-view": accept_view,
         "--accept-columns": accept_columns,
         "--accept-libsql": accept_libsql,
@@ -101,7 +105,20 @@ def _say_what_is_next(app: App, out: Console) -> None:
     if record.step != "verify":
         return
     fill = record.shape == "fill"
+    _sum_up(record, out)
     onward = "limosa finish takes the triggers away" if fill else "limosa cutover makes these vectors the application's"
     if record.shape == "split":
         onward = "limosa cutover puts a view over the new tables in the old one's place"
     out.print(f"next      {onward}; limosa rollback goes back", soft_wrap=True)
+
+
+def _sum_up(record: Record, out: Console) -> None:
+    """How many rows there are, have a vector, are still to be filled, and have none."""
+    counted = next((proof.evidence for proof in record.proofs if proof.name == "conservation"), None)
+    if counted is None:
+        return
+    number = {name: int(str(counted[name])) for name in ("rows", "done", "skipped", "dead", "pending")}
+    said = f"{number['rows']:,} in all, {number['done']:,} have their new vector, {number['pending']:,} to fill"
+    without = number["skipped"] + number["dead"]
+    said += f", {without:,} without (limosa status --failed lists them)" if without else ""
+    out.print(f"rows      {said}", soft_wrap=True)

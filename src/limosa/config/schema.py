@@ -127,7 +127,9 @@ class MatchSection(Section):
 class TargetSection(Section):
     """``[target]``: where the vectors will be; keys of the place left out are as in ``[source]``."""
 
-    layout: Annotated[str, AfterValidator(values.layout), Field(description='"column" or "side_table"')] = "column"
+    layout: Annotated[str, AfterValidator(values.layout), Field(description='"column", "side_table" or "in_place"')] = (
+        "column"
+    )
     store: Annotated[Store | None, Field(description=_STORE)] = None
     table: Annotated[Column | None, Field(description="the name of a table")] = None
     key: Annotated[Columns | None, Field(description=_COLUMNS)] = None

@@ -125,8 +125,8 @@ def wait_while(value: str) -> str:
 
 def layout(value: str) -> str:
     """A layout that is available."""
-    later = 'needed is "column", a new column beside the old one, or "side_table", a new table beside the table.'
-    return _available(value, ["column", "side_table"], dict.fromkeys(("in_place", "dimension_tables"), later))
+    later = "it belongs to a split, whose file has other keys."
+    return _available(value, ["column", "side_table", "in_place"], {"dimension_tables": later})
 
 
 def oversize(value: str) -> str:

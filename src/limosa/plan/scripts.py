@@ -142,6 +142,8 @@ def _switching(operation: Operation, ledger: LedgerScript, *, undo: bool) -> tup
     statements = operation.undo if undo else operation.do
     if operation.id == "switch":
         return (statements[0], *ledger.settled(undo=undo), *statements[1:])
+    if operation.id == "convert" and undo:
+        return (statements[0], *ledger.settled(undo=True), *statements[1:])
     if operation.id == "disarm":
         return (*ledger.settled(undo=False), *statements)
     return statements

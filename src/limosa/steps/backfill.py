@@ -93,7 +93,7 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         threads=threads,
         pool=pool,
         ahead=_ahead(voyage, rows, threads),
-        touches="always" if fill else "switched",
+        touches="always" if fill else "followed" if voyage.migration.layout == "in_place" else "switched",
         limit=limit,
         meter=voyage.meter,
         brakes=voyage.brakes,

@@ -90,8 +90,12 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
         ledger = voyage.ledger(direction="back")
         left = list(_restore_touched(voyage, ledger, _desk(voyage)).items())
     call_off(voyage)
+
+    def convert(operation: Operation, position: int) -> None:
+        left.extend(_convert_back(voyage, operation, position).items())
+
     for step in reversed(STEPS):
-        take_back(voyage, step, leave=("switch",))
+        take_back(voyage, step, leave=("switch",), otherwise={"convert": convert})
     voyage.records.tell("rollback", "" if record.shape == "split" else f"{len(left):,} rows without an old vector")
     voyage.records.retire("plan")
     return left
@@ -143,6 +147,26 @@ def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:
     raise Transient(
         f"The application changes rows faster than they are restored ({MOST_TRIES} tries).",
         do="Repeat limosa rollback FILE when it writes less, or raise max_pending in [backfill].",
+    )
+
+
+def _convert_back(voyage: Voyage, operation: Operation, position: int) -> dict[Key, str]:
+    """The column gets its old vectors back while nothing waits: those of rows that changed since expand first."""
+    ledger = voyage.ledger(direction="back")
+    desk = _desk(voyage)
+    left: dict[Key, str] = {}
+    for _ in range(MOST_TRIES):
+        left.update(_restore_touched(voyage, ledger, desk))
+        if voyage.store.runner.locked(
+            operation.undo,
+            lambda tx: voyage.records.note(operation, position, "undone", tx),
+            proceed=lambda tx: voyage.store.capture.outstanding(tx) == 0,
+        ):
+            voyage.say(f"Undone: {operation.title}")
+            return left
+    raise Transient(
+        f"The application changes rows faster than they are restored ({MOST_TRIES} tries).",
+        do="Repeat limosa rollback FILE when it writes less.",
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from limosa.backfill.brakes import Brakes
 from limosa.backfill.meter import Meter
@@ -161,13 +162,25 @@ def _noting(voyage: Voyage, operation: Operation, position: int, state: str) -> 
     return lambda tx: voyage.records.note(operation, position, state, tx)
 
 
-def take_back(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> None:
-    """Undoes the operations of a step that were done or begun, newest first; safe to call again."""
+def take_back(
+    voyage: Voyage,
+    step: Step,
+    *,
+    leave: tuple[str, ...] = (),
+    otherwise: Mapping[str, Callable[[Operation, int], None]] = MappingProxyType({}),
+) -> None:
+    """Undoes the operations of a step that were done or begun, newest first; safe to call again.
+
+    Args:
+        otherwise: what undoes an operation of this id, with its position, and notes it.
+    """
     record, states = voyage.record(), voyage.records.states()
     for position, operation in reversed(list(enumerate(record.operations))):
         if operation.step != step or operation.id in leave or states.get(operation.id) not in {"done", "intended"}:
             continue
-        if operation.undo:
+        if operation.id in otherwise:
+            otherwise[operation.id](operation, position)
+        elif operation.undo:
             voyage.store.runner.apply(operation, _noting(voyage, operation, position, "undone"), undo=True)
             voyage.say(f"Undone: {operation.title}")
         else:

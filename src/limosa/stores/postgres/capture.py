@@ -14,7 +14,7 @@ from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import Seat
 
-__all__ = ["TriggerCapture", "arm", "guard_function", "trigger_names"]
+__all__ = ["TriggerCapture", "arm", "guard_function", "guard_trigger", "trigger_names"]
 
 
 _PINNED = (
@@ -73,20 +73,16 @@ def arm(scope: Scope) -> list[Operation]:
     ]
     if "guard" in names:
         functions.append(guard_function(scope, scope.new(0)))
-    capture, truncate, guard = (f"{_function(scope, role).sql}()" for role in ("capture", "truncate", "guard"))
+    capture, truncate = (f"{_function(scope, role).sql}()" for role in ("capture", "truncate"))
     new_kept, old_kept = _when(scope.where("new"), scope), _when(scope.where("old"), scope)
     made = {
         "insert": f"AFTER INSERT ON {table} FOR EACH ROW{new_kept} EXECUTE FUNCTION {capture}",
         "update": f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_outrun(scope)}) EXECUTE FUNCTION {capture}",
         "delete": f"AFTER DELETE ON {table} FOR EACH ROW{old_kept} EXECUTE FUNCTION {capture}",
         "truncate": f"AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {truncate}",
-        "guard": f"{_guarded(scope)} EXECUTE FUNCTION {guard}",
     }
-    does: list[str] = []
-    for role, name in names.items():
-        does.append(f"CREATE TRIGGER {quoted(name)} {made[role]}")
-        # A subscriber's apply fires no ordinary trigger.
-        does.append(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {quoted(name)}")
+    does = [statement for role, body in made.items() for statement in _trigger(scope, names[role], body)]
+    does += guard_trigger(scope) if "guard" in names else ()
     roles = ["capture", "truncate", *(["guard"] if "guard" in names else [])]
     listed = ", ".join(literal(name) for name in names.values())
     return [
@@ -111,6 +107,20 @@ def arm(scope: Scope) -> list[Operation]:
             lock="SHARE ROW EXCLUSIVE",
         ),
     ]
+
+
+def _trigger(scope: Scope, name: str, body: str) -> tuple[str, str]:
+    return (
+        f"CREATE TRIGGER {quoted(name)} {body}",
+        # A subscriber's apply fires no ordinary trigger.
+        f"ALTER TABLE {scope.relation.sql} ENABLE ALWAYS TRIGGER {quoted(name)}",
+    )
+
+
+def guard_trigger(scope: Scope) -> tuple[str, str]:
+    """The statements that make the guard's trigger; no column that it names can change its type while it stands."""
+    body = f"{_guarded(scope)} EXECUTE FUNCTION {_function(scope, 'guard').sql}()"
+    return _trigger(scope, trigger_names(scope)["guard"], body)
 
 
 def _capture_body(scope: Scope) -> str:

@@ -123,7 +123,7 @@ def _hidden(table: Table, migration: Migration, room: Room) -> list[Check]:
 
 def _old_index(table: Table, scope: Scope, counts: dict[str, int]) -> list[Check]:
     names = ann_indexes(table, scope)
-    if not names or not counts["rows"] or scope.new(0).beside:
+    if not names or not counts["rows"] or scope.new(0).beside or scope.in_place:
         return []
     bytes_ = sum(each.size_bytes for each in table.indexes if each.name in names)
     said = (
@@ -154,12 +154,15 @@ def _layout(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
         )
     ]
     found = beside_notes(table, scope) if scope.beside is not None else reconnect
-    if scope.old_beside is None:
+    if scope.in_place:
+        found = [*_downtime(table, scope), *reconnect]
+    elif scope.old_beside is None:
         said = "Finish gives no disk back by itself: DROP COLUMN leaves the old vectors where they are."
         do = f"VACUUM FULL {table.relation.sql} afterwards, under its lock, or let new rows take the room."
         found.append(Check(name="disk", verdict="note", said=said, do=do))
     if column is not None and column.not_null and scope.old_beside is None:
-        said = f"NOT NULL of {scope.vector} is lifted at cutover; rollback restores it, finish does not."
+        when = "expand" if scope.in_place else "cutover"
+        said = f"NOT NULL of {scope.vector} is lifted at {when}; rollback restores it, finish does not."
         found.append(Check(name="not-null", verdict="note", said=said))
     if table.inbound_keys:
         said = f"Foreign keys that point here stay as they are: {', '.join(table.inbound_keys)}."
@@ -169,6 +172,23 @@ def _layout(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
         said = f"These statistics stay with the old column and go with it: {', '.join(statistics)}."
         found.append(Check(name="statistics", verdict="note", said=said))
     return found
+
+
+def _downtime(table: Table, scope: Scope) -> list[Check]:
+    mb = table.total_bytes / 2**20
+    return [
+        Check(
+            name="downtime",
+            verdict="accept",
+            said=f"Expand locks {scope.relation} while it saves the old vectors and writes the table anew"
+            f" ({mb:,.0f} MB): nobody reads or writes it meanwhile. From then on until the step index is complete,"
+            f" {scope.vector} is empty or partly filled, and takes no vector of {scope.old_dimensions} dimensions."
+            " A rollback locks the table as long again.",
+            needed="A maintenance window: a time in which the application can do without searching.",
+            do='Announce it; or set layout = "side_table" in [target], which needs none.',
+            flag="--accept-downtime",
+        )
+    ]
 
 
 def _index(scope: Scope, migration: Migration, room: Room, counts: dict[str, int]) -> list[Check]:

@@ -62,6 +62,7 @@ class Scope:
         base: element type, ``vector`` or ``halfvec``; type: it with the extension's schema.
         beside, old_beside: the tables beside ``relation`` that have the vectors of the target and of the source space;
             None where ``relation`` itself has them.
+        in_place: the column itself changes its type; from then on its old vectors are in a table of limosa's.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Scope:
     new_dimensions: int
     beside: Relation | None = None
     old_beside: Relation | None = None
+    in_place: bool = False
 
     def new(self, epoch: int) -> Seat:
         """Where the target space stands in this epoch."""
@@ -86,12 +88,15 @@ class Scope:
             return self.old(epoch)
         if self.beside is not None:
             return replace(self._column(self.vector), relation=self.beside, alias="v")
-        return self._column(self.vector if epoch % 2 else shortened(self.vector, "_limosa"))
+        return self._column(self.vector if epoch % 2 or self.in_place else shortened(self.vector, "_limosa"))
 
     def old(self, epoch: int) -> Seat:
         """Where the source space stands in this epoch."""
         if self.old_beside is not None:
             return replace(self._column(self.vector), relation=self.old_beside, alias="o")
+        if self.in_place:
+            saved = Relation("limosa", f"saved_{self.id}")
+            return replace(self._column(self.vector), relation=saved, alias="o")
         renamed = self.shape == "upgrade" and self.beside is None and epoch % 2
         return self._column(shortened(self.vector, "_limosa_old") if renamed else self.vector)
 
@@ -178,6 +183,7 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
         new_dimensions=migration.target.space.dimensions,
         beside=beside,
         old_beside=old_beside,
+        in_place=migration.layout == "in_place" and migration.shape == "upgrade",
     )
 
 

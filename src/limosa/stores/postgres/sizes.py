@@ -92,7 +92,11 @@ def write_rows_per_s(table: Table, scope: Scope, *, beside: bool) -> float:
     Args:
         beside: into a table beside, whose rows enter no old index.
     """
-    hnsw = not beside and any(each.method == "hnsw" and scope.vector in each.columns for each in table.indexes)
+    hnsw = (
+        not beside
+        and not scope.in_place
+        and any(each.method == "hnsw" and scope.vector in each.columns for each in table.indexes)
+    )
     plain = _RATE * min(2.0, vector_bytes(_MEASURED, "vector") / vector_bytes(scope.new_dimensions, scope.base))
     if not hnsw:
         return plain
@@ -193,6 +197,6 @@ def _added(table: Table, scope: Scope, counts: dict[str, int], *, beside: bool) 
 
 
 def _basis(table: Table, scope: Scope) -> str:
-    hnsw = ann_indexes(table, scope) if not scope.new(0).beside else []
+    hnsw = ann_indexes(table, scope) if not scope.new(0).beside and not scope.in_place else []
     kept = f", {', '.join(hnsw)} on the old column kept" if hnsw else ""
     return f"writes measured at {_MEASURED:,} dimensions on two cores{kept}, scaled; not measured here"

@@ -278,10 +278,11 @@ def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
     """Names that the operations will make and that are there already."""
     if scope.shape == "fill":
         return ()
-    seats = (scope.new(0), scope.old(1)) if scope.beside is None else ()
+    seats = (scope.new(0), scope.old(1)) if scope.beside is None and not scope.in_place else ()
     columns = [seat.column for seat in seats if table.column(seat.column) is not None]
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
     wanted += [scope.beside] if scope.beside is not None else []
+    wanted += [scope.old(0).relation] if scope.in_place else []
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]
     return (*(f"column {name}" for name in columns), *found)

@@ -7,6 +7,7 @@ from limosa.ports.layout import Layout
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.layouts.column import ColumnLayout
 from limosa.stores.postgres.layouts.fill import FillLayout
+from limosa.stores.postgres.layouts.in_place import InPlaceLayout
 from limosa.stores.postgres.layouts.side_table import SideTableLayout
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, parse_relation
@@ -29,7 +30,8 @@ def layout_of(
         return FillLayout(scope)
     index, predecessors = migration.index, tuple(view for view, _ in around.predecessors)
     if scope.beside is None:
-        return ColumnLayout(scope=scope, table=table, index=index, match=match, rows=rows, predecessors=predecessors)
+        made = InPlaceLayout if migration.layout == "in_place" else ColumnLayout
+        return made(scope=scope, table=table, index=index, match=match, rows=rows, predecessors=predecessors)
     return SideTableLayout(
         scope=scope,
         side=scope.beside,

@@ -8,10 +8,10 @@ from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm, guard_function
 from limosa.stores.postgres.catalogue import Table
-from limosa.stores.postgres.indexes import build, index_relation
-from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, has_column, lift_not_null
+from limosa.stores.postgres.indexes import build
+from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, has_column, inherit_name, lift_not_null
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.names import Relation, quoted
 from limosa.stores.postgres.scope import Scope
 
 __all__ = ["ColumnLayout"]
@@ -83,7 +83,7 @@ class ColumnLayout:
             *final_match(self.match),
             disarm(scope),
             drop_old(scope, self.match, self.predecessors),
-            *self._inherit_name(),
+            *inherit_name(scope, self.table, self.index),
         ]
 
     def _add_column(self) -> Operation:
@@ -98,21 +98,3 @@ class ColumnLayout:
             probe=has_column(scope.relation, name),
             lock="ACCESS EXCLUSIVE",
         )
-
-    def _inherit_name(self) -> list[Operation]:
-        """The new index takes the old one's name, if there was exactly one."""
-        olds = [each for each in self.table.indexes if self.scope.vector in each.columns]
-        if len(olds) != 1 or self.index is None:
-            return []
-        new, schema = index_relation(self.scope), self.scope.relation.schema
-        old = Relation(schema, olds[0].name)
-        return [
-            Operation(
-                id="name-index",
-                step="finish",
-                title=f"Name the new index {old.name}, as the old one was",
-                do=(f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(old.name)}",),
-                probe=f"SELECT to_regclass({literal(new.sql)}) IS NULL",
-                lock="SHARE UPDATE EXCLUSIVE",
-            )
-        ]

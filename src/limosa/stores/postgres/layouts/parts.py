@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm
 from limosa.stores.postgres.catalogue import Table
+from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["disarm", "drop_old", "final_match", "has_column", "lift_not_null", "negated"]
+__all__ = ["disarm", "drop_old", "final_match", "has_column", "inherit_name", "lift_not_null", "negated"]
 
 
 def has_column(relation: Relation, name: str) -> str:
@@ -72,6 +74,25 @@ def drop_old(
         probe=negated(has_column(seat.relation, seat.column)),
         lock="ACCESS EXCLUSIVE",
     )
+
+
+def inherit_name(scope: Scope, table: Table, index: Index | None) -> list[Operation]:
+    """The new index takes the old one's name, if there was exactly one."""
+    olds = [each for each in table.indexes if scope.vector in each.columns]
+    if len(olds) != 1 or index is None:
+        return []
+    new, schema = index_relation(scope), scope.relation.schema
+    old = Relation(schema, olds[0].name)
+    return [
+        Operation(
+            id="name-index",
+            step="finish",
+            title=f"Name the new index {old.name}, as the old one was",
+            do=(f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(old.name)}",),
+            probe=f"SELECT to_regclass({literal(new.sql)}) IS NULL",
+            lock="SHARE UPDATE EXCLUSIVE",
+        )
+    ]
 
 
 def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
