@@ -96,12 +96,18 @@ Turn = Literal["operations", "start"]
 class Runner(Protocol):
     """Carries out operations."""
 
-    def apply(self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False) -> None:
+    def apply(
+        self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False, again: bool = False
+    ) -> None:
         """Does or undoes one operation and notes it, in one transaction where the operation allows.
 
         Waits for locks in short, growing attempts.
 
+        Args:
+            again: the ledger knows of an attempt that died; what that left half made is ours, and goes first.
+
         Raises:
+            Refused: what the operation makes is there already, half made, and by somebody else.
             Transient: the lock was not to be had; nothing was changed.
         """
         ...

@@ -154,7 +154,8 @@ def carry_out(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> Non
             continue
         if not operation.transactional:
             voyage.records.note(operation, position, "intended")
-        voyage.store.runner.apply(operation, _noting(voyage, operation, position, "done"))
+        again = states.get(operation.id) == "intended"
+        voyage.store.runner.apply(operation, _noting(voyage, operation, position, "done"), again=again)
         voyage.say(operation.title)
 
 

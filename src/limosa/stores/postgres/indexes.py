@@ -70,7 +70,11 @@ def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operat
                 f" ({column} {klass}) WITH ({options})",
             ),
             undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-            probe=f"SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = {found}), false)",
+            probe=(
+                "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
+                f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND i.indisvalid"
+                f" AND i.indrelid = {literal(target)}::regclass AND a.attname = {literal(seat.column)})"
+            ),
             lock="SHARE UPDATE EXCLUSIVE",
             transactional=False,
             settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),

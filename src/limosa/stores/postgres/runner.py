@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
-from limosa.errors import Transient
+from limosa.errors import Refused, Transient
 from limosa.model.operation import Operation
 from limosa.ports.store import Progress, Turn
 from limosa.ports.tx import Tx
@@ -40,10 +40,16 @@ class Runner:
     scope: Scope
     server: Server
 
-    def apply(self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False) -> None:
+    def apply(
+        self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False, again: bool = False
+    ) -> None:
         """Does or undoes one operation and notes it, in one transaction where the operation allows.
 
+        Args:
+            again: an attempt that died was noted: what it left half made goes first.
+
         Raises:
+            Refused: what the operation makes is there already, half made, and by somebody else.
             Transient: the lock was not to be had; nothing was changed.
         """
         statements = operation.undo if undo else operation.do
@@ -57,7 +63,7 @@ class Runner:
             return
         if operation.file and not undo:
             take_backup(self.database, self.scope, operation.file)
-        self._outside(operation, statements, undo=undo)
+        self._outside(operation, statements, clear=operation.clear if again else (), undo=undo)
         with self.database.begin() as tx:
             note(tx)
 
@@ -122,7 +128,9 @@ class Runner:
         finally:
             connection.close()
 
-    def _outside(self, operation: Operation, statements: tuple[str, ...], *, undo: bool) -> None:
+    def _outside(
+        self, operation: Operation, statements: tuple[str, ...], *, clear: tuple[str, ...], undo: bool
+    ) -> None:
         connection = self.database.connect()
         try:
             tx = PostgresTx(connection, self.database.title)
@@ -131,7 +139,7 @@ class Runner:
                     time.sleep(0.5)
                 if self._asks(operation.probe, tx):
                     return
-                for statement in operation.clear:
+                for statement in clear:
                     tx.raw(statement)
             for name, value in operation.settings:
                 tx.execute(
@@ -140,6 +148,12 @@ class Runner:
                 )
             for statement in statements:
                 tx.raw(statement)
+        except pg.DuplicateTable as error:
+            raise Refused(
+                f"Postgres says: {error.diag.message_primary}. limosa did not make it.",
+                needed="This name, for as long as the migration lives.",
+                do="Drop it, or rename it; then repeat the command.",
+            ) from error
         except psycopg.Error as error:
             raise translated(error) from error
         finally:

@@ -23,7 +23,9 @@ class Runner:
     database: Database
     life: Life
 
-    def apply(self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False) -> None:
+    def apply(
+        self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False, again: bool = False
+    ) -> None:
         """Does or undoes one operation and notes it, in one transaction where the operation allows.
 
         Raises:

@@ -1,0 +1,107 @@
+"""The index is built once: a build that outlives its client is adopted, one that died is begun anew."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from limosa import flow
+from limosa.app import App, open_app
+from limosa.errors import Refused
+from limosa.steps.backfill import backfill
+from limosa.steps.expand import expand
+from tests.crash.world import World, make_table, start_driver, until
+from tests.providers.openai_server import OpenAIServer
+
+INDEX = "docs_embedding_limosa_idx"
+BUILDS = "SELECT pid FROM pg_stat_progress_create_index"
+STANDS = f"SELECT i.indexrelid, i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass('{INDEX}')"
+WAITING = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT EXISTS (SELECT FROM pg_stat_progress%'"
+
+
+@pytest.fixture
+def world(database: str, tmp_path: Path, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Every row is filled, and the index not begun."""
+    monkeypatch.setenv("LIMOSA_CRASH_URL", database)
+    world = make_table(database, tmp_path, provider_url=openai_server.base_url)
+    app = _app(world)
+    flow.begin(app.voyage, app.plan())
+    expand(app.voyage)
+    backfill(app.voyage)
+    app.close()
+    return world
+
+
+def _app(world: World) -> App:
+    return open_app(json.loads(world.job.read_text()))
+
+
+def _asked(url: str, sql: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(sql.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def _killed(world: World) -> Iterator[object]:
+    """A run was killed while the server builds: the build waits for whoever writes to the table, here for the block."""
+    with psycopg.connect(world.url) as other:
+        other.execute("UPDATE docs SET note = 'held' WHERE id = 1")
+        process = start_driver(world, "run", url=world.url)
+        until(lambda: _asked(world.url, BUILDS) != [])
+        process.kill()
+        process.join(60)
+        [(oid, valid)] = _asked(world.url, STANDS)
+        assert not valid
+        yield oid
+
+
+def test_a_build_that_outlives_its_client_is_adopted(world: World) -> None:
+    app = _app(world)
+    with _killed(world) as oid:
+        again = threading.Thread(target=app.run)
+        again.start()
+        until(lambda: _asked(world.url, WAITING) != [])
+        assert len(_asked(world.url, BUILDS)) == 1
+    again.join(60)
+    assert _asked(world.url, STANDS) == [(oid, True)]
+    assert app.voyage.record().step == "verify"
+    app.close()
+
+
+def test_a_build_that_died_is_begun_anew(world: World) -> None:
+    with _killed(world) as oid:
+        _asked(world.url, f"SELECT pg_terminate_backend(pid) FROM ({BUILDS}) AS b")
+        until(lambda: _asked(world.url, BUILDS) == [])
+    assert _asked(world.url, STANDS) == [(oid, False)]
+    app = _app(world)
+    app.run()
+    app.close()
+    [(made, valid)] = _asked(world.url, STANDS)
+    assert (made != oid, valid) == (True, True)
+
+
+@pytest.mark.parametrize("unique", ["", "UNIQUE"])
+def test_an_index_of_somebody_else_is_never_touched(world: World, unique: str) -> None:
+    """Not one that stands, and not one that a failed build left, whatever it is called."""
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        try:
+            connection.execute(f"CREATE {unique} INDEX CONCURRENTLY {INDEX} ON docs (note)".encode())
+        except psycopg.errors.UniqueViolation:
+            assert unique
+    theirs = _asked(world.url, STANDS)
+    assert theirs[0][1] == (not unique)
+    app = _app(world)
+    with pytest.raises(Refused, match="limosa did not make it"):
+        app.run()
+    assert _asked(world.url, STANDS) == theirs
+    _asked(world.url, f"ALTER INDEX {INDEX} RENAME TO theirs")
+    app.run()
+    app.close()
+    assert _asked(world.url, STANDS)[0][1]
