@@ -1,4 +1,4 @@
-"""SIGKILL at random instants of a measured run: ``python -m tests.crash [--kills N] [--writer] [--split]``.
+"""SIGKILL at random instants: ``python -m tests.crash [--kills N] [--writer] [--layout NAME] [--split]``.
 
 Each run is killed once, in a step drawn in turn, started again, and compared: without a writer with
 the dump of a run that was not killed, with a writer by every key and every vector.
@@ -21,8 +21,8 @@ import psycopg
 
 from limosa.stores.postgres.embedded import start
 from tests.crash.random_split import kill_splits
-from tests.crash.world import World, dump, make_table, start_driver
-from tests.journey.world import NEW, Writer, stale_rows
+from tests.crash.world import World, clear, dump, make_table, start_driver
+from tests.journey.world import LAYOUTS, NEW, Writer, stale_rows
 from tests.providers.openai_server import OpenAIServer
 
 VERBS = "run,cutover,run,finish"
@@ -42,12 +42,9 @@ def under_way(url: str) -> str:
     return following.get(found[0], "done")
 
 
-def fresh(url: str, folder: Path, provider: OpenAIServer, rows: int) -> World:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS limosa CASCADE")
-        connection.execute("DROP TABLE IF EXISTS docs CASCADE")
-        connection.execute("DROP FUNCTION IF EXISTS match_docs(vector, double precision, integer)")
-    return make_table(url, folder, provider_url=provider.base_url, rows=rows)
+def fresh(url: str, folder: Path, provider: OpenAIServer, options: argparse.Namespace) -> World:
+    clear(url)
+    return make_table(url, folder, provider_url=provider.base_url, rows=options.rows).laid_out(options.layout)
 
 
 def finish(world: World, verbs: str = VERBS) -> None:
@@ -71,10 +68,10 @@ def kill_in(world: World, step: str, rng: random.Random) -> str:
     return under_way(world.url)
 
 
-def check(url: str, expected: str | None) -> str | None:
+def check(url: str, expected: str | None, layout: str) -> str | None:
     if expected is not None:
         return None if dump(url) == expected else "the dump differs"
-    stale = stale_rows(url, "embedding", model=NEW[0], d=NEW[1])
+    stale = stale_rows(url, "embedding", model=NEW[0], d=NEW[1], table=LAYOUTS[layout])
     return f"{len(stale)} rows without the vector of their own text: {stale[:3]}" if stale else None
 
 
@@ -84,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--writer", action="store_true", help="50 changes a second all the while")
+    parser.add_argument("--layout", choices=list(LAYOUTS), default="column")
     parser.add_argument("--split", action="store_true", help="a table in a SQLite file is split")
     options = parser.parse_args()
     wrong = kill_splits(options) if options.split else _kill_upgrades(options)
@@ -99,8 +97,7 @@ def _kill_upgrades(options: argparse.Namespace) -> list[str]:
         with start(folder / "pg") as server:
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION vector")
-            rows = options.rows
-            return kill_all(lambda: fresh(server.url(), folder, provider, rows), options)
+            return kill_all(lambda: fresh(server.url(), folder, provider, options), options)
 
 
 def kill_all(make: Callable[[], World], options: argparse.Namespace) -> list[str]:
@@ -124,7 +121,7 @@ def kill_all(make: Callable[[], World], options: argparse.Namespace) -> list[str
                 finish(world, "run,cutover,run")
         finish(world)
         hit[step] += 1
-        verdict = check(world.url, expected)
+        verdict = check(world.url, expected, options.layout)
         if writer is not None and writer.errors:
             verdict = f"the writer saw {writer.errors[0]}"
         print(f"{number:3}  killed in {step:9} {verdict or 'equal'}", flush=True)

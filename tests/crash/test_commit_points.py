@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import json
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.crash.proxy import Proxy
-from tests.crash.world import World, dump, make_table, start_driver
+from tests.crash.world import World, clear, dump, make_table, start_driver
 from tests.providers.openai_server import OpenAIServer
 
 FORWARD = "run,cutover,run,finish"
@@ -68,15 +67,8 @@ def _resume(world: World, verbs: str) -> None:
 
 
 def _fresh(url: str, folder: Path, provider: OpenAIServer, layout: str) -> World:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS limosa CASCADE")
-        connection.execute("DROP TABLE IF EXISTS docs, docs_embedding_8 CASCADE")
-        connection.execute("DROP FUNCTION IF EXISTS match_docs(vector, double precision, integer)")
-    world = make_table(url, folder, provider_url=provider.base_url)
-    job = json.loads(world.job.read_text())
-    job["target"]["layout"] = layout
-    world.job.write_text(json.dumps(job))
-    return world
+    clear(url)
+    return make_table(url, folder, provider_url=provider.base_url).laid_out(layout)
 
 
 QUIET_RUNS = 3

@@ -19,7 +19,7 @@ from limosa.stores.postgres.embedded import programs
 from tests.crash.driver import main
 from tests.providers.openai_server import vector_of
 
-__all__ = ["World", "dump", "fill_table", "make_table", "start_driver", "until"]
+__all__ = ["World", "clear", "dump", "fill_table", "make_table", "start_driver", "until"]
 
 TABLE = """
 CREATE TABLE docs (id bigint PRIMARY KEY, title text, body text, embedding vector(6), note text DEFAULT 'kept');
@@ -57,6 +57,13 @@ class World:
     @property
     def output(self) -> Path:
         return self.job.with_suffix(".out")
+
+    def laid_out(self, layout: str) -> World:
+        """The same in another layout."""
+        job = json.loads(self.job.read_text())
+        job["target"]["layout"] = layout
+        self.job.write_text(json.dumps(job))
+        return self
 
 
 def make_table(
@@ -110,6 +117,14 @@ def start_driver(world: World, verbs: str, *, url: str) -> ForkServerProcess:
     process = _FORKS.Process(target=main, args=(str(world.job), verbs, url, str(world.output)))
     process.start()
     return process
+
+
+def clear(url: str) -> None:
+    """Takes away what a migration of ``docs`` may have left, and the table."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS limosa CASCADE")
+        connection.execute("DROP TABLE IF EXISTS docs, docs_embedding_8 CASCADE")
+        connection.execute("DROP FUNCTION IF EXISTS match_docs(vector, double precision, integer)")
 
 
 _TABLES = """SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
