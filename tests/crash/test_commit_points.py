@@ -24,6 +24,9 @@ def _proxied(proxy: Proxy, url: str) -> str:
     return parts._replace(netloc=f"{parts.username}:{parts.password}@{host}:{port}").geturl()
 
 
+SCHEMA = ("CREATE", "ALTER", "DROP")
+"""How the commits begin that change the schema."""
+
 Point = tuple[str, int]
 """A commit by what it commits, and the how manieth of its like."""
 
@@ -38,7 +41,7 @@ def _points(labels: list[str]) -> list[Point]:
     points: list[Point] = []
     for label in labels:
         seen[label] += 1
-        if seen[label] == 1 or label.startswith(("CREATE", "ALTER", "DROP")):
+        if seen[label] == 1 or label.startswith(SCHEMA):
             points.append((label, seen[label]))
     return points
 
@@ -120,7 +123,10 @@ def test_a_kill_at_every_commit_point_changes_nothing(
     expected = dump(database)
     assert (expected == untouched) == (verbs == BACK)
     points = [point for point in first if all(point in other for other in others)]
-    assert len(points) >= {FORWARD: 25, BACK: 10}[verbs]
+    if layout != "column":
+        # What workers commit is the same in every layout, and killed above.
+        points = [point for point in points if point[0].startswith(SCHEMA)]
+    assert len(points) >= ({FORWARD: 25, BACK: 10}[verbs] if layout == "column" else 3)
     wrong: list[str] = []
     for point in points:
         for _ in range(TRIES):
