@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import pytest
 from limosa.app import App, open_app
 from limosa.errors import ProofFailed
 from limosa.model.proof import Proof
+from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.embedded import Server
+from limosa.stores.postgres.roles import standings
 
 STORE = "LIMOSA_PROOFS_DB"
 PREPARED = "limosa_proofs"
@@ -127,14 +129,7 @@ def test_all_that_the_file_can_ask_is_proved_and_every_statement_can_be_repeated
         *("conservation", "vectors", "one space", "canary", "norms", "index", "recall", "match function"),
         *("latency", "index use", "roles", "judged queries", "thresholds"),
     }
-    for proof in proofs.values():
-        said = str(proof.evidence["sql"])
-        assert "$1" not in said
-        assert "'[" not in said, "no vector is pasted"
-        with psycopg.connect(birds, autocommit=True) as connection:
-            # As psql sends them: one after another.
-            for statement in said.split(";\n"):
-                connection.execute(statement.encode())
+    assert _repeated(birds, proofs.values()) == len(proofs)
 
 
 def test_a_vector_that_is_too_long_is_seen(birds: str) -> None:
@@ -223,6 +218,50 @@ def test_roles_of_which_nothing_can_be_said_are_named(birds: str) -> None:
     assert "sees no row" in _proofs()["roles"].said
 
 
+def test_a_role_that_limosa_may_not_be_is_named_with_the_grant(birds: str, pg_server: Server) -> None:
+    plain = f"{ROLE}_plain"
+    _sql(pg_server.url(), f"CREATE ROLE {plain}")
+    try:
+        _sql(birds, f"GRANT SELECT ON birds TO {plain}")
+        with psycopg.connect(birds) as connection:
+            connection.execute(f"SET ROLE {plain}".encode())
+            table = connection.execute("SELECT 'birds'::regclass::oid").fetchall()[0][0]
+            found = standings(PostgresTx(connection, "here"), table, [])
+        assert found is not None
+        refused = {each.role.name: each.do for each in found if each.refused}
+        assert refused == {ROLE: f'GRANT "{ROLE}" TO "{plain}";'}, "it may be itself"
+    finally:
+        _sql(birds, f"REVOKE ALL ON birds FROM {plain}")
+        _sql(pg_server.url(), f"DROP ROLE {plain}")
+
+
+def test_a_table_of_vectors_beside_and_a_view_are_asked_as_they_are_read(birds: str) -> None:
+    app = _opened({})
+    app.rollback()
+    app.close()
+    app = open_app(
+        {
+            "name": "beside",
+            "source": SOURCE,
+            "target": {"layout": "side_table", "space": TARGET["space"], "view": "birds_live"},
+            "verify": {"roles": [TENANT]},
+        }
+    )
+    _sql(birds, f"ALTER DATABASE {_name(birds)} SET hnsw.iterative_scan = strict_order")
+    app.run(accept=ACCEPTED)
+    app.cutover()
+    proofs = {proof.name: proof for proof in app.verify()}
+    assert {proof.name: proof.said for proof in proofs.values() if proof.verdict != "proved"} == {}
+    assert proofs["latency"].evidence["asked"] == "the nearest rows of public.birds_live"
+    assert proofs["index use"].evidence["nested_plan_names_it"] is True
+    assert _repeated(birds, proofs.values()) == len(proofs)
+    _sql(birds, f"REVOKE SELECT ON birds_live FROM {ROLE}")
+    refused = next(proof for proof in app.verify() if proof.name == "roles")
+    assert refused.verdict == "unchecked"
+    assert "permission denied for view birds_live" in refused.said
+    app.close()
+
+
 def test_a_new_side_that_ranks_worse_is_no_go(birds: str, tmp_path: Path) -> None:
     _sql(
         birds,
@@ -266,6 +305,20 @@ def _judged(folder: Path, *, queries: int = 60) -> dict[str, object]:
     rows = "".join(f"q{i}\t{i}\t1\n" for i in range(1, queries + 1))
     (folder / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
     return {"queries": str(folder / "queries.jsonl"), "qrels": str(folder / "qrels.tsv")}
+
+
+def _repeated(url: str, proofs: Iterable[Proof]) -> int:
+    """Runs the SQL of each proof as psql does, one statement after another; how many proofs had some."""
+    count = 0
+    for proof in proofs:
+        sql = str(proof.evidence["sql"])
+        assert "$1" not in sql
+        assert "'[" not in sql, "no vector is pasted"
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in sql.split(";\n"):
+                connection.execute(statement.encode())
+        count += 1
+    return count
 
 
 def _name(url: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,8 +24,10 @@ from limosa.verify.judged import K, ndcg, prove_judged
 __all__ = ["MOST", "Judgements", "judge", "read_judgements"]
 
 MOST = 500
-"""Queries that are embedded by both models at most, at every verify; of more, every so-manieth in the order of
-their ids is."""
+"""Queries that both models embed at most, at every verify; of more, every second, third and so on by id."""
+
+PATIENCE_S = 60.0
+"""After a minute no further query is searched for; without an index each reads the whole table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +46,30 @@ def judge(voyage: Voyage, old: Search, new: Search, files: JudgedFiles) -> Proof
         queries = sorted(known)
         chosen = queries[:: -(-len(queries) // MOST)] if queries else queries
         texts = [judgements.queries[each] for each in chosen]
-        ranks, tokens = [], 0
-        for search, end in ((old, "source"), (new, "target")):
-            vectors, paid = _embedded(voyage.asking(end), texts)
-            tokens += paid
-            ranks.append([_ranked(search, vector) for vector in vectors])
+        embedded = [_embedded(voyage.asking(end), texts) for end in ("source", "target")]
+        (before, paid), (after, more) = embedded
+        worth = list(_worth(old, new, zip(before, after, strict=True), [known[each] for each in chosen]))
     except LimosaError as error:
         return Proof(name="judged queries", verdict="unchecked", said=f"they could not be asked: {error.what}")
-    worth = [[ndcg(found, known[each]) for found, each in zip(side, chosen, strict=True)] for side in ranks]
     facts = {
         "queries_in_the_file": len(judgements.queries),
         "queries_with_an_answer": len(queries),
         "queries_embedded": 2 * len(texts),
-        "tokens": tokens,
+        "tokens": paid + more,
     }
-    return prove_judged(worth[0], worth[1], tolerance=files.tolerance, facts=facts)
+    ranks = [one for one, _ in worth], [two for _, two in worth]
+    return prove_judged(*ranks, tolerance=files.tolerance, facts=facts)
+
+
+def _worth(
+    old: Search, new: Search, vectors: Iterable[tuple[Vectors, Vectors]], gains: Sequence[Mapping[str, int]]
+) -> Iterator[tuple[float, float]]:
+    """nDCG@10 of each query on both sides, until time is over."""
+    started = time.monotonic()
+    for (before, after), judged in zip(vectors, gains, strict=True):
+        if time.monotonic() - started > PATIENCE_S:
+            return
+        yield ndcg(_ranked(old, before), judged), ndcg(_ranked(new, after), judged)
 
 
 def read_judgements(files: JudgedFiles) -> Judgements:
