@@ -51,7 +51,7 @@ def test_every_key_of_the_file_is_described_and_no_other(
     described = _described(page)
     for path, section in sections.items():
         # The sections have headings of their own.
-        keys = set(section.model_fields) - ({"source", "target", "backfill"} if path == () else set())
+        keys = set(section.model_fields) - ({"source", "target", "backfill", "verify"} if path == () else set())
         assert described[path] == keys, ".".join(path) or "top"
 
 

@@ -104,7 +104,9 @@ def world(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 EVERYTHING = frozenset({"--accept-reconnect", "--accept-triggers", "--accept-slow", "--accept-downtime"})
 FILL = {"space": {"provider": "hashing", "model": "words-1", "dimensions": 32}, "match": None}
-NAMES = {"conservation", "vectors", "one space", "canary", "index", "recall", "match function"}
+ROWS_PROOFS = {"conservation", "vectors", "one space", "canary", "norms"}
+INDEX_PROOFS = {"index", "recall", "index use"}
+NAMES = ROWS_PROOFS | INDEX_PROOFS | {"match function", "latency", "thresholds"}
 
 
 def test_every_proof_holds_before_and_after_cutover_and_after_finish(world: World) -> None:
@@ -117,11 +119,13 @@ def test_every_proof_holds_before_and_after_cutover_and_after_finish(world: Worl
     assert proofs["canary"].evidence["compared"] == ROWS
     moved.app.finish()
     proofs = moved.proofs()
+    # What thresholds become can be told while both sides are there.
     assert {name: proof.verdict for name, proof in proofs.items()} == {
-        **dict.fromkeys(NAMES, "proved"),
+        **dict.fromkeys(NAMES - {"thresholds"}, "proved"),
         "conservation": "unchecked",
     }
     assert "old space" not in proofs["match function"].evidence
+    assert "old_p95_ms" not in proofs["latency"].evidence
     record = moved.app.voyage.records.get()
     assert record is not None
     assert record.proofs[0].verdict == "proved", "what was kept stays"
@@ -160,8 +164,10 @@ def test_an_empty_table_has_nothing_that_is_different(world: World) -> None:
     moved = world(rows=0)
     for _ in range(2):
         verdicts = moved.verdicts()
-        assert verdicts.keys() == NAMES
-        assert {name for name, verdict in verdicts.items() if verdict != "proved"} == {"one space", "canary", "recall"}
+        assert verdicts.keys() == NAMES - {"thresholds"}
+        assert {name for name, verdict in verdicts.items() if verdict != "proved"} == {
+            *("one space", "canary", "norms", "recall", "latency", "index use")
+        }
         assert "different" not in verdicts.values()
         moved.app.cutover()
 
@@ -176,9 +182,7 @@ def test_a_fill_is_proved_by_fewer_proofs(world: World) -> None:
     moved.sql("UPDATE birds SET embedding = NULL WHERE id < 9")
     moved.app.run(accept=EVERYTHING)
     proofs = moved.proofs()
-    assert {name: proof.verdict for name, proof in proofs.items()} == dict.fromkeys(
-        ("conservation", "vectors", "one space", "canary"), "proved"
-    )
+    assert {name: proof.verdict for name, proof in proofs.items()} == dict.fromkeys((*ROWS_PROOFS, "latency"), "proved")
     assert [bool(found.hits) for found in moved.app.search("godwit")] == [False, True]
     # Not limosa's doing, but in this column all the same: a vector that is not of its text.
     moved.quietly("UPDATE birds SET embedding = (SELECT embedding FROM birds WHERE id = 1) WHERE id = 25")
@@ -187,7 +191,7 @@ def test_a_fill_is_proved_by_fewer_proofs(world: World) -> None:
 
 def test_what_was_not_asked_for_gives_no_proof(world: World) -> None:
     moved = world(target={"index": False, "match": None})
-    assert moved.verdicts().keys() == NAMES - {"index", "recall", "match function"}
+    assert moved.verdicts().keys() == NAMES - INDEX_PROOFS - {"match function"}
 
 
 def test_before_the_index_stands_nothing_is_said_of_it(world: World) -> None:

@@ -241,7 +241,7 @@ def test_a_mapping_has_the_same_problems_without_lines() -> None:
     assert caught.value.what.split("\n") == [
         "the mapping has 2 problems:",
         "  source: a number was given; needed is a section [source].",
-        "  7: unknown key; known are name, source, target, backfill, soak_days.",
+        "  7: unknown key; known are name, source, target, backfill, verify, soak_days.",
     ]
 
 

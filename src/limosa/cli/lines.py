@@ -60,7 +60,13 @@ def print_line(
     console.print(grid)
 
 
-def print_proofs(console: Console, proofs: Sequence[Proof]) -> None:
-    """One line for each proof, the conservation line last."""
+def print_proofs(console: Console, proofs: Sequence[Proof], *, sql: bool = False) -> None:
+    """One line for each proof, the conservation line last.
+
+    Args:
+        sql: the statements that repeat a proof stand below it, as they can be copied.
+    """
     for proof in sorted(proofs, key=lambda each: each.name == "conservation"):
         print_line(console, "verify", f"{proof.name}: {proof.said}", mark=_VERDICTS[proof.verdict])
+        if sql and "sql" in proof.evidence:
+            console.print(str(proof.evidence["sql"]), style="dim", soft_wrap=True, markup=False, highlight=False)

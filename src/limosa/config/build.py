@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from limosa.config.schema import BackfillSection, File, IndexSection, SourceSection, SpaceSection, TargetSection
+from limosa.config.schema import (
+    BackfillSection,
+    File,
+    IndexSection,
+    SourceSection,
+    SpaceSection,
+    TargetSection,
+    VerifySection,
+)
+from limosa.model.checking import Checking, JudgedFiles, Role
 from limosa.model.migration import Backfill, Index, Match, Migration, Side, UsageTable
 from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
@@ -13,8 +23,12 @@ from limosa.model.strain import Limits
 __all__ = ["build"]
 
 
-def build(file: File) -> Migration:
-    """The migration that a checked file describes; what [target] leaves out is as in [source]."""
+def build(file: File, folder: Path) -> Migration:
+    """The migration that a checked file describes; what [target] leaves out is as in [source].
+
+    Args:
+        folder: where relative paths of judged queries begin.
+    """
     source, target, backfill = file.source, file.target, file.backfill
     own_text = not target.model_fields_set.isdisjoint({"text", "template", "query"})
     source_side = _side(_place(source, _text(source)), source.space, backfill)
@@ -45,6 +59,23 @@ def build(file: File) -> Migration:
         view=target.view,
         backup=backfill.backup,
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
+        checking=_checking(file.verify, folder),
+    )
+
+
+def _checking(verify: VerifySection, folder: Path) -> Checking:
+    judged = verify.judged
+    return Checking(
+        latency_p95_ms=verify.latency_p95_ms,
+        thresholds=verify.thresholds,
+        judged=None
+        if judged is None
+        else JudgedFiles(
+            queries=str(folder / Path(judged.queries).expanduser()),
+            qrels=str(folder / Path(judged.qrels).expanduser()),
+            tolerance=judged.tolerance,
+        ),
+        roles=tuple(Role(name=each.role, settings=each.settings) for each in verify.roles),
     )
 
 

@@ -24,13 +24,13 @@ def load(source: Path | str | Mapping[str, object]) -> Migration:
             problems of the content are told at once, in the order of the file.
     """
     if isinstance(source, Mapping):
-        return _migration(source, name="the mapping", text="")
+        return _migration(source, name="the mapping", text="", folder=Path())
     path = Path(source)
     text = _read(path)
-    return _migration(_parse(text, path.name), name=path.name, text=text)
+    return _migration(_parse(text, path.name), name=path.name, text=text, folder=path.parent)
 
 
-def _migration(raw: Mapping[str, object], *, name: str, text: str) -> Migration:
+def _migration(raw: Mapping[str, object], *, name: str, text: str, folder: Path) -> Migration:
     # pydantic takes a tenth of a second to import, which commands that need no file should not pay.
     from limosa.config.build import build
     from limosa.config.problems import problems_of, report
@@ -42,7 +42,7 @@ def _migration(raw: Mapping[str, object], *, name: str, text: str) -> Migration:
     if not problems:
         if is_split(plain):
             return build_split(SplitFile.model_validate(plain))
-        return build(File.model_validate(plain))
+        return build(File.model_validate(plain), folder)
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "\n".join(f"  {line}" for line in report(problems, lines_of(text)))
     raise Refused(f"{name} has {count}:\n{listed}", do="Correct it and repeat the command; nothing was touched.")

@@ -18,14 +18,17 @@ __all__ = [
     "File",
     "Filled",
     "IndexSection",
+    "JudgedSection",
     "MatchSection",
     "PauseFile",
+    "RoleSection",
     "Section",
     "SourceSection",
     "SpaceSection",
     "Store",
     "TargetSection",
     "UsageSection",
+    "VerifySection",
     "WaitWhile",
 ]
 
@@ -206,6 +209,43 @@ class BackfillSection(Section):
     soak_days: SoakDays = None
 
 
+class JudgedSection(Section):
+    """``[verify.judged]``: queries that people judged, in the form of BEIR."""
+
+    queries: Annotated[Filled, Field(description="the path of a file of queries, lines of JSON")]
+    qrels: Annotated[Filled, Field(description="the path of a file of judgements, parted by tabs")]
+    tolerance: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")] = 0.02
+
+
+class RoleSection(Section):
+    """``[[verify.roles]]``: a role of the database as which the application asks."""
+
+    role: Annotated[Filled, Field(description="the name of a role")]
+    settings: Annotated[
+        tuple[tuple[str, str], ...],
+        BeforeValidator(values.settings),
+        Field(description='a table of settings and texts, e.g. { "request.jwt.claims" = "..." }'),
+    ] = ()
+
+
+class VerifySection(Section):
+    """``[verify]``: what the proofs are asked; no part of what is done."""
+
+    # An hour is no answer any more.
+    latency_p95_ms: Annotated[
+        float, Field(gt=0, le=3_600_000, allow_inf_nan=False, description="a number of milliseconds above 0")
+    ] = 500.0
+    thresholds: Annotated[
+        tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+        BeforeValidator(_listed),
+        Field(description="a list of similarities, e.g. [0.7]"),
+    ] = ()
+    judged: Annotated[JudgedSection | None, Field(description="a section [verify.judged]")] = None
+    roles: Annotated[
+        tuple[RoleSection, ...], BeforeValidator(_listed), Field(description="sections [[verify.roles]]")
+    ] = ()
+
+
 class File(Section):
     """The top of the file."""
 
@@ -216,6 +256,7 @@ class File(Section):
     source: Annotated[SourceSection, Field(description="a section [source]")]
     target: Annotated[TargetSection, Field(description="a section [target]")] = TargetSection()
     backfill: Annotated[BackfillSection, Field(description="a section [backfill]")] = BackfillSection()
+    verify: Annotated[VerifySection, Field(description="a section [verify]")] = VerifySection()
     soak_days: SoakDays = None
 
 
@@ -229,6 +270,9 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("target", "match"): MatchSection,
     ("backfill",): BackfillSection,
     ("backfill", "usage"): UsageSection,
+    ("verify",): VerifySection,
+    ("verify", "judged"): JudgedSection,
+    ("verify", "roles"): RoleSection,
 }
 """Every section of the file by its path."""
 

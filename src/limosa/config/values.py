@@ -21,6 +21,7 @@ __all__ = [
     "oversize",
     "query",
     "secret",
+    "settings",
     "store",
     "template",
     "wait_while",
@@ -121,6 +122,18 @@ def wait_while(value: str) -> str:
     if value.rstrip().endswith(";"):
         raise ValueError("the query ends with a semicolon; needed is one SELECT without it.")
     return value
+
+
+def settings(value: object) -> tuple[tuple[str, str], ...]:
+    """Settings of a session: each name has a dot in it, as those of applications do, and a text."""
+    if not isinstance(value, Mapping):
+        raise ValueError('needed is a table of settings and texts, e.g. { "request.jwt.claims" = "..." }.')
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)+", str(name)):
+            raise ValueError(f'{str(name)[:40]!r} is no setting of a session; needed is a name such as "app.tenant".')
+        if not isinstance(text, str):
+            raise ValueError(f"the value of {str(name)[:40]} is no text; needed is one in quotes.")
+    return tuple((str(name), str(text)) for name, text in value.items())
 
 
 def layout(value: str) -> str:

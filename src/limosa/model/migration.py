@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from limosa.model.checking import Checking
 from limosa.model.job import LaneName
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
@@ -168,6 +169,7 @@ class Migration:
         split: set for a split only; then ``source`` and ``target`` are the same side.
         backup: ``none``, ``table``, ``database``, or empty for what the store does best.
         on_start: what ``limosa.ensure`` does where there is something to do.
+        checking: what verify is asked; no part of the digest.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Migration:
     view: str | None = None
     backup: str = ""
     on_start: OnStart = "warn"
+    checking: Checking = field(default_factory=Checking)
 
     @property
     def shape(self) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,7 +10,7 @@ from limosa.model.batch import Key, Vectors
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
 
-__all__ = ["Answered", "Evidence", "IndexUse", "Measured"]
+__all__ = ["Answered", "Evidence", "IndexUse", "Measured", "Norms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,25 @@ class Answered:
     similarities: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norms:
+    """L2 norms of vectors of the filter: of all of them, or of a sample.
+
+    Attributes:
+        rows: how many were looked at; whole: these were all.
+        minimum, median, maximum: None where there was none.
+        unit: of these, of length 1 by the store's rule; rule: it in words.
+    """
+
+    rows: int
+    whole: bool
+    minimum: float | None
+    median: float | None
+    maximum: float | None
+    unit: int
+    rule: str
+
+
 class Evidence(Protocol):
     """What can be said of the vectors of one side; changes nothing."""
 
@@ -93,4 +113,12 @@ class Evidence(Protocol):
         Raises:
             Refused: the function is not there, or refuses to answer.
         """
+        ...
+
+    def norms(self) -> Norms:
+        """The L2 norms of the vectors, computed by the store; of a bounded sample where there are many."""
+        ...
+
+    def by_hand(self) -> Mapping[str, str]:
+        """Name of a proof to the SQL that repeats it, complete and runnable; stored vectors are its queries."""
         ...

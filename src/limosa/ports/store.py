@@ -12,6 +12,7 @@ from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.model.strain import Limits
+from limosa.ports.application import Application
 from limosa.ports.capture import Capture
 from limosa.ports.carried import Carried
 from limosa.ports.evidence import Evidence
@@ -164,6 +165,10 @@ class Witness(Protocol):
 
     def evidence(self, side: OldOrNew) -> Evidence | None:
         """What can be said of the vectors of a side; None as above."""
+        ...
+
+    def application(self, side: OldOrNew) -> Application | None:
+        """The application's own query on a side; None as above."""
         ...
 
     def carried(self) -> Carried | None:

@@ -13,12 +13,21 @@ LONGEST = 120
 """Characters of a word or name in the evidence: a longer one is somebody's text."""
 
 
+PRIVATE_SQL = frozenset({"canary", "roles"})
+"""Proofs whose SQL holds words of the file that may be anybody's: the template of a text, and what an application sets
+for its session. That of the others names tables, columns and the filter, which are shown anyway, and no key: its
+queries are the first stored vectors."""
+
+
 def shown(proof: Proof) -> Proof:
     """A proof without keys of rows, and without what a provider or a database said in its own words."""
     said = proof.said.split(" (for example ", 1)[0]
     if proof.verdict == "unchecked":
         said = own_words(said)
-    return replace(proof, said=said, evidence=_figures(proof.evidence))
+    evidence = _figures(proof.evidence)
+    if "sql" in proof.evidence and proof.name not in PRIVATE_SQL:
+        evidence["sql"] = proof.evidence["sql"]
+    return replace(proof, said=said, evidence=evidence)
 
 
 def own_words(said: str) -> str:
@@ -32,6 +41,8 @@ def _figures(evidence: dict[str, object]) -> dict[str, object]:
     for name, value in evidence.items():
         if isinstance(value, dict):
             shown[name] = _figures(value)
+        elif name == "sql":
+            continue
         elif value is None or isinstance(value, int | float):
             shown[name] = value
         elif isinstance(value, str):

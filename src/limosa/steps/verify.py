@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from limosa.control.records import Record
@@ -12,12 +13,14 @@ from limosa.model.proof import Proof
 from limosa.ports.evidence import Evidence, IndexUse
 from limosa.ports.search import OldOrNew, Search
 from limosa.steps.again import embedding_again
+from limosa.steps.applying import Applying
 from limosa.steps.voyage import Voyage
 from limosa.verify.canary import canary_size, prove_canary
 from limosa.verify.carried import prove_carried
 from limosa.verify.conservation import count, prove_conservation
 from limosa.verify.index import prove_index
 from limosa.verify.match import CALLS, Caller, prove_match
+from limosa.verify.norms import prove_norms
 from limosa.verify.recall import QUERIES, prove_recall
 from limosa.verify.space import prove_one_space
 from limosa.verify.vectors import measure, prove_vectors
@@ -74,15 +77,28 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
     space = voyage.migration.target.space
     found = measure(evidence, voyage.store.begin, voyage.reports.edges())
     canary = _canary(view)
+    index, proved = _index_and_recall(view)
+    match = _match(view)
+    applying = Applying(voyage=voyage, record=record, search=search, index=index)
     proofs = [
         conservation,
         prove_vectors(found, dimensions=space.dimensions),
         prove_one_space(space, found, classes, canary, fill=record.shape == "fill"),
         canary,
-        *_index_and_recall(view),
-        _match(view),
+        prove_norms(evidence.norms(), normalise=space.normalise, canary=canary),
+        *proved,
+        *([match] if match is not None else []),
+        *(applying.proofs() if view.built else ()),
     ]
-    return [proof for proof in proofs if proof is not None]
+    own = evidence.by_hand()
+    by_hand = {**own, **(applying.by_hand(own) if view.built else {})}
+    return [_with_sql(proof, by_hand) for proof in proofs]
+
+
+def _with_sql(proof: Proof, by_hand: Mapping[str, str]) -> Proof:
+    """The proof with the SQL that repeats it among its evidence."""
+    sql = by_hand.get(proof.name)
+    return proof if sql is None else replace(proof, evidence={**proof.evidence, "sql": sql})
 
 
 def _kept(record: Record) -> Proof:
@@ -105,17 +121,19 @@ def _canary(view: _View) -> Proof:
     return prove_canary(view.search, sample, embedding_again(embedder))
 
 
-def _index_and_recall(view: _View) -> list[Proof]:
+def _index_and_recall(view: _View) -> tuple[IndexUse | None, list[Proof]]:
+    """The index where it can be used, and the proofs of it."""
     asked = view.voyage.migration.index is not None and view.record.shape == "upgrade"
     if asked and not view.built:
-        return [Proof(name="index", verdict="unchecked", said="the index is built when the backfill is complete")]
+        said = "the index is built when the backfill is complete"
+        return None, [Proof(name="index", verdict="unchecked", said=said)]
     found: IndexUse | None = view.evidence.index()
     proof = prove_index(found, asked=asked)
     if proof is None:
-        return []
+        return None, []
     if found is None or proof.verdict != "proved":
-        return [proof]
-    return [proof, prove_recall(view.evidence, found, view.search.sample(QUERIES))]
+        return None, [proof]
+    return found, [proof, prove_recall(view.evidence, found, view.search.sample(QUERIES))]
 
 
 def _match(view: _View) -> Proof | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,9 @@ and servers that quantise by the batch turn a vector by up to 0.01. Another text
 
 SIZE = 32
 """Texts sent to what costs nothing: a share of 10 % of wrong vectors goes unseen once in 30 verifies."""
+
+UNIT = 0.001
+"""A length that is this near to 1 is 1: base64 and decimal texts of an answer cost less."""
 
 PRICED_SIZE = 8
 """Texts sent to a provider that takes money, or whose price is not known."""
@@ -69,11 +73,30 @@ def prove_canary(search: Search, sample: Sequence[Stored], embed: Callable[[Sequ
         return Proof(name="canary", verdict="unchecked", said=said, evidence={"compared": 0})
     held = {row.key: row for row in search.rows([row.key for row in asked])}
     cosines: dict[Key, float] = {}
+    lengths: list[tuple[float, float]] = []
     for place, vector in zip(again.good, again.vectors, strict=True):
         row, now = asked[place], held.get(asked[place].key)
         if row.vector is not None and now is not None and _unmoved(row, now):
             cosines[row.key] = _cosine(row.vector, vector)
-    return _judge(cosines, left_out=len(asked) - len(cosines), tokens=again.tokens)
+            lengths.append((float(np.linalg.norm(row.vector)), float(np.linalg.norm(vector))))
+    proof = _judge(cosines, left_out=len(asked) - len(cosines), tokens=again.tokens)
+    return replace(proof, evidence={**proof.evidence, **_lengths(lengths)})
+
+
+def _lengths(found: Sequence[tuple[float, float]]) -> dict[str, object]:
+    """How long stored vectors are beside those that the model gave again; nothing where it gave none.
+
+    Args:
+        found: stored, and again.
+    """
+    if not found:
+        return {}
+    ratios = [stored / again if again else math.inf for stored, again in found]
+    return {
+        "model_unit": all(abs(again - 1) <= UNIT for _, again in found),
+        "least_length_ratio": min(ratios),
+        "greatest_length_ratio": max(ratios),
+    }
 
 
 def _judge(cosines: dict[Key, float], *, left_out: int, tokens: int) -> Proof:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
-from limosa.ports.evidence import Answered, IndexUse, Measured
+from limosa.ports.evidence import Answered, IndexUse, Measured, Norms
 from limosa.ports.search import Neighbour, OldOrNew
 from limosa.ports.tx import Tx
+from limosa.stores.postgres.application import index_names
+from limosa.stores.postgres.asked import Asked
+from limosa.stores.postgres.by_hand import by_hand
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import index_relation, operator_class
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import literal, quoted
-from limosa.stores.postgres.search import BY_INDEX, EXACT, ColumnSearch, neighbours, settings, similarity
+from limosa.stores.postgres.measuring import measured_in, norms_in
+from limosa.stores.postgres.search import BY_INDEX, EXACT, ColumnSearch, neighbours, settings
 
 __all__ = ["ColumnEvidence"]
-
-_NORMS = {"vector": "vector_norm", "halfvec": "l2_norm"}
 
 _SETTINGS = {"hnsw": ("hnsw.ef_search", "40"), "ivfflat": ("ivfflat.probes", "1")}
 """What decides how far an index searches, and its default. Source: pgvector 0.8 README, "Query Options"."""
@@ -53,31 +53,7 @@ class ColumnEvidence:
     def measure(self, after: Key | None, upper: Key | None, tx: Tx) -> Measured:
         """The vectors of rows in (after, upper]; a None edge is no edge. Reads every vector of the range."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and measure belong together
-        scope, column = self.search.scope, self.search.column
-        extension, span = quoted(scope.extension_schema), scope.span(after, upper)
-        vector = column.seat.value
-        ids = literal(scope.id)
-        sql = f"""WITH limosa_changed AS (SELECT DISTINCT key FROM limosa.change WHERE migration = {ids}),
-        limosa_measured AS (
-            SELECT {scope.key_array("t")} AS key, coalesce({scope.where()}, false) AS kept,
-                x.key IS NOT NULL AND g.key IS NULL AS excepted,
-                {extension}.vector_dims({vector}) <> {column.dimensions} AS wrong_size,
-                {extension}.{_NORMS[column.base]}({vector}) AS norm
-            FROM {scope.relation.sql} AS t{column.seat.joined("JOIN", span.inside)}
-            LEFT JOIN limosa_changed AS g ON g.key = {scope.key_array("t")}
-            LEFT JOIN limosa.exception AS x ON x.migration = {ids} AND x.key = {scope.key_array("t")}
-            WHERE {vector} IS NOT NULL AND {span.inside("t")}),
-        limosa_judged AS (
-            SELECT *, norm = 0 AS zero, norm IN ('NaN', 'Infinity') AS not_finite FROM limosa_measured)
-        SELECT count(*), count(*) FILTER (WHERE NOT kept), count(*) FILTER (WHERE excepted),
-            count(*) FILTER (WHERE wrong_size), count(*) FILTER (WHERE not_finite AND NOT wrong_size),
-            count(*) FILTER (WHERE zero AND NOT wrong_size),
-            (array_agg(key) FILTER (WHERE wrong_size OR not_finite OR zero))[1:3]
-        FROM limosa_judged"""
-        *counts, examples = tx.raw(sql, *span.params)[0]
-        names = ("vectors", "outside", "excepted", "wrong_size", "not_finite", "zero")
-        found = {name: int(count) for name, count in zip(names, counts, strict=True)}
-        return Measured(**found, examples=tuple(tuple(key) for key in examples or ()))
+        return measured_in(self.search, after, upper, tx)
 
     def index(self) -> IndexUse | None:
         """The approximate index on the column, limosa's own before others; None where none stands."""
@@ -112,29 +88,23 @@ class ColumnEvidence:
         Raises:
             Refused: the function is not there, or refuses to answer.
         """
-        function = self.function
-        if function is None:
+        if self.function is None:
             raise Refused("The file names no match function.")
-        scope, column = self.search.scope, self.search.column
-        query = text_of_vector(np.asarray(vector))
-        extension = quoted(scope.extension_schema)
-        extra = ", '{}'::jsonb" if function.match.filter else ""
-        extra += f", {literal(self.side)}" if named else ""
-        called = ", ".join(f"f.{quoted(each.name)}::text" for each in function.returns)
-        listed = ", ".join(f"t.{quoted(each.name)}::text" for each in function.returns)
-        kept = f"t.{quoted(function.match.filter)} @> '{{}}'" if function.match.filter else "true"
         with self.search.database.begin(snapshot=True) as tx:
-            answered = tx.raw(
-                f"SELECT {called}, f.similarity FROM {function.relation.sql}"
-                f"($1::{extension}.vector, '-Infinity', {int(k)}{extra}) AS f",
-                query,
-                prepare=False,
-            )
-            with settings(tx, EXACT):
-                sql = neighbours(scope, column, function.metric, k=k, where=kept, listed=listed)
-                found = tx.raw(sql, query, prepare=False)
-        direct = [(*row[:-1], similarity(float(row[-1]), function.metric)) for row in found]
-        return _answered(answered), _answered(direct)
+            return replace(self._asked, named=named).both(tx, np.asarray(vector), k)
+
+    def norms(self) -> Norms:
+        """The L2 norms of the vectors of the filter; of a sample where there are more than 200,000."""
+        with self.search.database.begin(snapshot=True) as tx:
+            return norms_in(self.search, tx)
+
+    def by_hand(self) -> Mapping[str, str]:
+        """Name of a proof to the SQL that repeats it."""
+        return by_hand(self.search, self._asked)
+
+    @property
+    def _asked(self) -> Asked:
+        return Asked(search=self.search, side=self.side, function=self.function)
 
     def _used(self, tx: PostgresTx, name: str) -> Literal["planned", "forced", "never"]:
         if name in self._planned(tx):
@@ -148,22 +118,4 @@ class ColumnEvidence:
         probe = np.zeros(search.column.dimensions, dtype=np.float32)
         probe[0] = 1.0
         sql = neighbours(search.scope, search.column, search.metric, k=10)
-        return set(_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", text_of_vector(probe), prepare=False)[0][0]))
-
-
-def _names(plan: Any) -> Iterator[str]:
-    if isinstance(plan, list):
-        for each in plan:
-            yield from _names(each)
-    elif isinstance(plan, dict):
-        if "Index Name" in plan:
-            yield plan["Index Name"]
-        for each in plan.values():
-            if isinstance(each, list | dict):
-                yield from _names(each)
-
-
-def _answered(rows: list[tuple[Any, ...]]) -> Answered:
-    # A zero vector has no cosine: what stands beside it is not a number and compares with nothing.
-    kept = [row for row in rows if row[-1] is not None and not math.isnan(row[-1])]
-    return Answered(tuple(tuple(row[:-1]) for row in kept), tuple(float(row[-1]) for row in kept))
+        return index_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", text_of_vector(probe), prepare=False)[0][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,10 @@ Phase = Literal["filling", "ready", "switched", "finished"]
 
 _OPERATORS = {"cosine": "<=>", "l2": "<->", "ip": "<#>"}
 _SIMILARITIES = {"cosine": "1 - {0}", "l2": "1 / (1 + {0})", "ip": "-({0})"}
+
+
+BY_NAME = {name: name for name in ("query_embedding", "match_threshold", "match_count", "filter")}
+"""The arguments stand for themselves, as in the function's own body."""
 
 
 def distance_operator(scope: Scope, metric: str) -> str:
@@ -117,11 +122,19 @@ class MatchFunction:
 
     def probe(self, phase: Phase) -> str:
         """Whether the function stands in this phase: its body carries the mark."""
+        return self._stands(self._mark(phase))
+
+    def _stands(self, mark: str) -> str:
         return (
             "SELECT EXISTS (SELECT FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
             f" WHERE n.nspname = {literal(self.relation.schema)} AND p.proname = {literal(self.relation.name)}"
-            f" AND position({literal(self._mark(phase))} in p.prosrc) > 0)"
+            f" AND position({literal(mark)} in p.prosrc) > 0)"
         )
+
+    @property
+    def own(self) -> str:
+        """Whether the function that stands is limosa's, in whichever phase."""
+        return self._stands(f"-- limosa {self.scope.id} ")
 
     def statements(self, phase: Phase) -> tuple[str, ...]:
         """The statements that put the function into a phase; without effect on calls in flight."""
@@ -185,7 +198,7 @@ class MatchFunction:
             is_old, is_new = f"{is_old} AND {wanted} = 'old'", f"{is_new} AND {wanted} = 'new'"
         lines: list[str] = []
         if phase != "finished":
-            lines += [f"  IF {is_old} THEN", self._select(self.views[0], self.old_base), "  RETURN; END IF;"]
+            lines += [f"  IF {is_old} THEN", self._answer("old"), "  RETURN; END IF;"]
         if phase == "filling":
             lines += [
                 f"  IF {is_new} THEN"
@@ -193,7 +206,7 @@ class MatchFunction:
                 " USING ERRCODE = 'object_not_in_prerequisite_state'; END IF;"
             ]
         else:
-            lines += [f"  IF {is_new} THEN", self._select(self.views[1], scope.base), "  RETURN; END IF;"]
+            lines += [f"  IF {is_new} THEN", self._answer("new"), "  RETURN; END IF;"]
         known = (
             f"{scope.new_dimensions}" if phase == "finished" else f"{scope.old_dimensions} or {scope.new_dimensions}"
         )
@@ -202,21 +215,31 @@ class MatchFunction:
         )
         return lines
 
-    def _select(self, view: Relation, base: str) -> str:
-        """Nearest first, then the threshold: the same rows as the other way round, and the index is used."""
-        scope = self.scope
-        cast = f"query_embedding::{quoted(scope.extension_schema)}.{quoted(base)}"
+    def body(self, side: Literal["old", "new"], given: Mapping[str, str] = BY_NAME) -> str:
+        """The SELECT that answers callers of a side.
+
+        Nearest first, then the threshold: the same rows as the other way round, and the index is used.
+
+        Args:
+            given: what stands for the arguments, by their names.
+        """
+        scope, view = self.scope, self.views[side == "new"]
+        cast = f"{given['query_embedding']}::{quoted(scope.extension_schema)}"
+        cast += f".{quoted(scope.base if side == 'new' else self.old_base)}"
         distance = f"v.{quoted('limosa vector')} {distance_operator(scope, self.metric)} {cast}"
         columns = ", ".join(f"v.{quoted(column.name)}" for column in self.returns)
         outer = ", ".join(f"s.{quoted(column.name)}" for column in self.returns)
-        kept = f" WHERE v.{quoted(self.match.filter)} @> filter" if self.match.filter else ""
+        kept = f" WHERE v.{quoted(self.match.filter)} @> {given['filter']}" if self.match.filter else ""
         similarity = _SIMILARITIES[self.metric].format("s.limosa_distance")
         return (
-            f"    RETURN QUERY SELECT {outer}, ({similarity})::double precision FROM ("
+            f"SELECT {outer}, ({similarity})::double precision FROM ("
             f"SELECT {columns}, {distance} AS limosa_distance FROM {view.sql} AS v{kept}"
-            f" ORDER BY {distance} LIMIT match_count) AS s"
-            f" WHERE ({similarity}) > match_threshold ORDER BY s.limosa_distance;"
+            f" ORDER BY {distance} LIMIT {given['match_count']}) AS s"
+            f" WHERE ({similarity}) > {given['match_threshold']} ORDER BY s.limosa_distance"
         )
+
+    def _answer(self, side: Literal["old", "new"]) -> str:
+        return f"    RETURN QUERY {self.body(side)};"
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,7 @@ from limosa.stores.postgres.seat import Seat, seated
 __all__ = [
     "BY_INDEX",
     "EXACT",
+    "FULL_SAMPLE_ROWS",
     "ColumnSearch",
     "VectorColumn",
     "iterates",

@@ -18,6 +18,8 @@ from limosa.ports.examination import Scrutiny
 from limosa.ports.search import OldOrNew
 from limosa.ports.store import Capabilities, Ends, Facts
 from limosa.ports.tx import Begin, Tx
+from limosa.stores.postgres.application import ColumnApplication
+from limosa.stores.postgres.asked import Asked
 from limosa.stores.postgres.capture import TriggerCapture
 from limosa.stores.postgres.catalogue import look
 from limosa.stores.postgres.classes import classify
@@ -32,6 +34,7 @@ from limosa.stores.postgres.scope import scope_of
 from limosa.stores.postgres.search import ColumnSearch, iterates, vector_column
 from limosa.stores.postgres.seat import seated
 from limosa.stores.postgres.strain import Strain
+from limosa.stores.postgres.view import live_view
 from limosa.stores.postgres.writer import RowTarget
 
 __all__ = ["PostgresStore", "PostgresWitness", "open_store"]
@@ -179,6 +182,20 @@ class PostgresWitness:
         with self.store.database.begin() as tx:
             function = match_function(tx, self.store.migration, self.store.table, self.store.scope)
         return ColumnEvidence(search=search, side=side, function=function)
+
+    def application(self, side: OldOrNew) -> ColumnApplication | None:
+        """The application's own query on a side; None where its column is not there."""
+        store, search = self.store, self.search(side)
+        if search is None:
+            return None
+        other = self.search("old" if side == "new" else "new")
+        with store.database.begin() as tx:
+            function = match_function(tx, store.migration, store.table, store.scope)
+        live = side == ("new" if self.epoch % 2 else "old")
+        view = live_view(store.migration, store.scope) if live and function is None else None
+        # Where both sizes are equal, and the old side is still there, the name tells which is meant.
+        named = function is not None and function.ambiguous and other is not None
+        return ColumnApplication(Asked(search=search, side=side, function=function, view=view, named=named))
 
     def carried(self) -> Carried | None:
         """None: vectors stand in a column of their own rows."""

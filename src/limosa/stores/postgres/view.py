@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
-from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.names import Relation, literal, parse_relation, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import Seat
 
-__all__ = ["LiveView"]
+__all__ = ["LiveView", "live_view"]
+
+
+def live_view(migration: Migration, scope: Scope) -> Relation | None:
+    """The name of the file's view; without a schema it lies in that of the table. None where there is none."""
+    if migration.view is None:
+        return None
+    schema, name = parse_relation(migration.view)
+    return Relation(schema or scope.relation.schema, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

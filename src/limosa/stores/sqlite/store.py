@@ -135,6 +135,10 @@ class SqliteWitness:
         """None: see ``search``."""
         return
 
+    def application(self, side: OldOrNew) -> None:
+        """None: see ``search``."""
+        return
+
     def examination(self, scrutiny: Scrutiny) -> None:
         """None: only a column whose vectors are of one space is examined."""
         return

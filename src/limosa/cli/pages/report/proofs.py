@@ -22,6 +22,12 @@ _MEANS = {
     "index": "Is the index valid, and can queries use it?",
     "recall": "Are enough of the true nearest neighbours found through the index?",
     "match function": "Does the application’s own function answer as a direct search does?",
+    "norms": "Are the stored vectors as long as the model gives them?",
+    "latency": "Does the application’s own query answer in time, 95 times in 100?",
+    "index use": "Does the application’s own query go through the index, function or not?",
+    "roles": "Is each role given as many rows as there are for it, and none that it may not see?",
+    "judged queries": "Are rows that people judged to be answers ranked as high as before?",
+    "thresholds": "Which similarity now lets through as much as one that was tuned before? Advice, and no judgement.",
     "bits": "Is every carried vector and payload the source’s own, bit for bit?",
     "tables": "Does every row stand in the table of its dimension, and in one only?",
     "indexes": "Does every index stand, and hold every vector?",
@@ -41,11 +47,13 @@ def proofs_part(report: Report) -> Html:
 
 
 def _proof(proof: Proof) -> Html:
-    figures = list(_flat(proof.evidence))
+    figures = list(_flat({name: value for name, value in proof.evidence.items() if name != "sql"}))
+    sql = proof.evidence.get("sql")
+    by_hand = element("details", element("summary", "SQL to repeat it"), element("pre", str(sql))) if sql else None
     evidence = element("details", element("summary", "Evidence"), facts(figures)) if figures else None
     means = _MEANS.get(proof.name)
     told = element("div", element("h3", proof.name), element("p", means, class_="means") if means else None)
-    found = element("div", told, element("p", f"{proof.said}."), evidence)
+    found = element("div", told, element("p", f"{proof.said}."), evidence, by_hand)
     return element(
         "div", element("div", _VERDICTS[proof.verdict], class_=f"badge {proof.verdict}"), found, class_="proof"
     )

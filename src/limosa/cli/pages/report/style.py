@@ -57,6 +57,7 @@ td:last-child, th:last-child {{ padding-right: 0; }} td:first-child {{ overflow-
 .wide {{ overflow-x: auto; margin-top: 0.7rem; }}
 dl {{ display: grid; grid-template-columns: minmax(7rem, 11rem) 1fr; gap: 0.35rem 1.2rem; margin: 0.8rem 0 0; }}
 dt {{ color: var(--soft); }} dd {{ margin: 0; overflow-wrap: anywhere; }}
+pre {{ margin: 0.4rem 0; font-size: 0.8rem; white-space: pre-wrap; overflow-wrap: anywhere; }}
 .proof {{ display: grid; grid-template-columns: 9.5rem 1fr; gap: 0.2rem 1.2rem; padding: 0.9rem 0;
   border-bottom: 1px solid var(--rule); break-inside: avoid; }}
 .proof:last-child {{ border-bottom: 0; padding-bottom: 0; }} .proof > div {{ min-width: 0; overflow-wrap: anywhere; }}

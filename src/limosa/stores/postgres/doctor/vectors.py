@@ -10,15 +10,12 @@ from limosa.model.finding import Finding
 from limosa.stores.postgres.doctor.ill import RowIll, emptied, judged, sampled, unchecked, why_not
 from limosa.stores.postgres.doctor.subject import Subject
 from limosa.stores.postgres.doctor.tally import MOST_MODELS, STEP, Group, Tally
+from limosa.stores.postgres.measuring import OFF_UNIT
 from limosa.stores.postgres.names import literal, quoted
 
 __all__ = ["VALUES", "models", "norms", "sizes", "unnormalised"]
 
 _REFILL = "then fill them: limosa plan FILE, limosa run FILE, with a file without a [target.space]."
-
-_OFF_UNIT = 0.01
-"""A norm that is further than this from 1 is not one of a normalised vector: half precision costs 0.0005, and the
-base64 or decimal text of an answer less."""
 
 _BULK = 0.9
 """From this share on the vectors are taken for normalised, and the others for an ill."""
@@ -55,7 +52,7 @@ _NOT_FINITE = RowIll(
 _OFF = RowIll(
     name="unnormalised",
     severity="warning",
-    condition=f"{{norm}} > 0 AND {{norm}} < 'Infinity' AND abs({{norm}} - 1) > {_OFF_UNIT}",
+    condition=f"{{norm}} > 0 AND {{norm}} < 'Infinity' AND abs({{norm}} - 1) > {OFF_UNIT}",
     found="{count} of {measured} vectors do not have the length 1, which the others or the space have",
     clean="all of {measured} vectors have the length 1",
     do=lambda subject, condition: (

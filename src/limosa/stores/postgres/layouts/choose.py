@@ -10,10 +10,9 @@ from limosa.stores.postgres.layouts.fill import FillLayout
 from limosa.stores.postgres.layouts.in_place import InPlaceLayout
 from limosa.stores.postgres.layouts.side_table import SideTableLayout
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Surroundings
-from limosa.stores.postgres.view import LiveView
+from limosa.stores.postgres.view import LiveView, live_view
 
 __all__ = ["layout_of"]
 
@@ -45,7 +44,5 @@ def layout_of(
 
 
 def _view(migration: Migration, table: Table, scope: Scope) -> LiveView | None:
-    if migration.view is None:
-        return None
-    schema, name = parse_relation(migration.view)
-    return LiveView(scope=scope, table=table, relation=Relation(schema or scope.relation.schema, name))
+    relation = live_view(migration, scope)
+    return LiveView(scope=scope, table=table, relation=relation) if relation is not None else None
