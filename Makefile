@@ -29,8 +29,11 @@ check: setup ## format, lint, types, layers
 bench: setup ## measure
 	@$(BIN)/python -m bench $(ARGS)
 
-docs: setup ## check the documentation: links, examples, commands
+docs: setup ## make the documentation's site in site/, and run its examples
+	@$(BIN)/python -m tests.docs.python_page
+	@$(BIN)/zensical build --strict --clean
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
+	@echo "The site is there: site/index.html"
 
 lock: setup ## bring requirements.lock in step with pyproject.toml (ARGS=--upgrade for newer versions)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
@@ -38,7 +41,7 @@ lock: setup ## bring requirements.lock in step with pyproject.toml (ARGS=--upgra
 	@$(MAKE) --no-print-directory setup
 
 clean: ## remove .venv and all caches
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist site
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache .coverage* dist site
 	@find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv wants a folder for its cache. Where HOME is missing or cannot be written, it lies in .venv.

@@ -29,7 +29,7 @@ def child(rows: int) -> None:
     """The whole migration up to a proved verify; prints the process's peak in MB."""
     app = app_for(d=D, old_d=0, batch_rows=128, threads=2)
     app.use_embedder("source", Drawn(app.migration.source.space, batch=128, threads=2))
-    proofs = app.run(accept=frozenset({"--accept-reconnect", "--accept-slow"}))
+    proofs = app.run(accept=frozenset({"--accept-reconnect", "--accept-slow"})).proofs
     assert proofs
     require_done(app, rows)
 

@@ -78,7 +78,7 @@ def compare_ranks(judged: Judged, *, model: Path, oversize: str = "truncate") ->
     """
     with _migration("answers", judged.texts, model, oversize) as app:
         before = _mean_ndcg(app, judged, side="old")
-        proofs = {proof.name: proof for proof in app.run(accept=ACCEPTED)}
+        proofs = {proof.name: proof for proof in app.run(accept=ACCEPTED).proofs}
         app.cutover()
         after, exact = _mean_ndcg(app, judged, side="new"), _mean_ndcg(app, judged, side="new", exact=True)
         if proofs["index"].evidence["used"] != "planned":

@@ -21,7 +21,7 @@ __all__ = ["main"]
 def child(path: Path, d: int) -> None:
     """The whole split up to a proved verify; prints the process's peak in MB."""
     app = app_for(path, d=d, keep=True)
-    proofs = app.run(accept=frozenset({"--yes"}))
+    proofs = app.run(accept=frozenset({"--yes"})).proofs
     assert {proof.verdict for proof in proofs} == {"proved"}
     app.close()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from limosa.control.records import Record
+from limosa.control.reports import Tally
 from limosa.errors import Refused
+from limosa.model.operation import Step
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
 from limosa.steps.backfill import backfill, catch_up
@@ -14,7 +19,34 @@ from limosa.steps.sampling import sampling
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
-__all__ = ["begin", "run"]
+__all__ = ["Ending", "begin", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        step: the last step that is complete.
+        switched: the new vectors are the application's.
+        proofs: as verify made them; empty where ``limit`` ended the backfill early.
+        tally: counts of the ledger, and what was paid, by all workers.
+    """
+
+    step: Step
+    switched: bool
+    proofs: tuple[Proof, ...]
+    tally: Tally
+
+    @property
+    def verdict(self) -> Literal["proved", "different", "limited"]:
+        """``different``: a proof came out so. ``limited``: rows are left, and no proof was made.
+
+        ``proved``: no proof came out different; one that could not be checked says so itself.
+        """
+        if not self.proofs:
+            return "limited"
+        return "different" if any(proof.verdict == "different" for proof in self.proofs) else "proved"
 
 
 def begin(voyage: Voyage, plan: Plan) -> None:
@@ -27,22 +59,21 @@ def begin(voyage: Voyage, plan: Plan) -> None:
     voyage.records.hold(voyage.migration, plan, voyage.store.place)
 
 
-def run(voyage: Voyage, *, limit: int | None = None) -> list[Proof]:
+def run(voyage: Voyage, *, limit: int | None = None) -> Ending:
     """Goes from where the ledger stands up to a proved verify; safe to call again at any time.
 
     Before cutover it catches up; after it, it embeds what changed since.
-
-    Returns:
-        The proofs; empty where ``limit`` ended the backfill early.
 
     Raises:
         Transient: the world failed, or somebody set ``voyage.stop``; calling again goes on.
     """
     try:
         with braking(voyage):
-            return _run(voyage, limit)
+            proofs = _run(voyage, limit)
     finally:
         voyage.stop.clear()
+    record = voyage.record()
+    return Ending(step=record.step, switched=record.switched, proofs=tuple(proofs), tally=voyage.reports.tally())
 
 
 def _run(voyage: Voyage, limit: int | None) -> list[Proof]:

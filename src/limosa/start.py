@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
-from limosa.app import App, admit, open_app
+from limosa.app import App, open_app
 from limosa.errors import Refused
+from limosa.steps.plan import admit
 
 __all__ = ["ensure"]
 
@@ -27,7 +27,7 @@ def ensure(source: Path | str | Mapping[str, object], *, say: Callable[[str], No
         ProofFailed: a proof came out different; nothing was switched.
         Transient: the database failed; calling again goes on.
     """
-    with closing(open_app(source, say=say)) as app:
+    with open_app(source, say=say) as app:
         if _ready(app):
             return True
         wanted = app.migration.on_start

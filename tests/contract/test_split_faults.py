@@ -41,7 +41,7 @@ def folder() -> Iterator[Path]:
 
 def _run(path: Path) -> None:
     with closing(split_app(path)) as app:
-        proofs = app.run(accept=ACCEPT)
+        proofs = app.run(accept=ACCEPT).proofs
     assert {proof.verdict for proof in proofs} == {"proved"}
     assert not stale_rows(path)
 

@@ -32,7 +32,7 @@ def _drive(job: str, verbs: str) -> None:
     for verb in verbs.split(","):
         print(f"* {verb}", flush=True)
         if verb == "run":
-            proofs = app.run(accept=ACCEPT)
+            proofs = app.run(accept=ACCEPT).proofs
             assert not [proof for proof in proofs if proof.verdict == "different"], proofs
         elif verb == "back":
             # Going on with a rollback: there may be nothing left to go back from.

@@ -82,3 +82,5 @@ def _bound(node: ast.stmt) -> Iterator[tuple[str, str]]:
         yield from ((name, "set") for name in _targets(node))
     elif isinstance(node, ast.Import | ast.ImportFrom):
         yield from ((alias.asname or alias.name, "taken") for alias in node.names)
+    elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        yield from (found for each in node.body for found in _bound(each))

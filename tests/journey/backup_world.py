@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from limosa.app import open_app
 from limosa.config import load
 from limosa.model.backup import Restored
-from limosa.steps.restore import RestoreWish, find_backup, restore, way_of
-from limosa.stores.find import open_backups
 from limosa.stores.postgres.backup.making import take_backup
 from limosa.stores.postgres.store import PostgresStore, open_store
 from tests.postgres.questions import dump, execute, make_questions
@@ -109,14 +108,8 @@ def back_up(file: Mapping[str, Any], *, kind: str = "table") -> Path:
 
 def put_back(file: Mapping[str, Any], *, database: str | None = None, **wish: Any) -> Restored:
     """What ``limosa restore`` does when every question is answered with yes."""
-    migration = load(file)
-    backups = open_backups(migration, database)
-    wanted = RestoreWish(elsewhere=database is not None, **wish)
-    try:
-        backup = find_backup(backups, migration, wanted)
-        return restore(backups, migration, backup, way_of(backups, backup, wanted), wish=wanted)
-    finally:
-        backups.close()
+    with open_app(file) as app:
+        return app.restore(database=database, **wish)
 
 
 def table(url: str) -> str:

@@ -51,7 +51,7 @@ def test_a_whole_migration_is_what_direct_gives_at_half_the_price(
 ) -> None:
     by_jobs, at_once = (provider_server(protocol=protocol) for _ in range(2))
     app = openers(by_jobs)
-    proofs = app.run(accept=ACCEPT)
+    proofs = app.run(accept=ACCEPT).proofs
     assert all(proof.verdict == "proved" for proof in proofs if proof.name == "conservation")
     found, texts = vectors(docs), new_texts(docs)
     assert by_jobs.batched.keys() == set(texts)
@@ -279,7 +279,7 @@ def _stopped_with_jobs_out(app: App, server: OpenAIServer) -> list[str]:
 
     running = threading.Thread(target=run, daemon=True)
     running.start()
-    _until(lambda: "waiting for" in app.meter.waiting)
+    _until(lambda: "waiting for" in app.voyage.meter.waiting)
     app.voyage.stop.set()
     running.join(30)
     assert not running.is_alive()

@@ -75,7 +75,7 @@ def app(
 
 
 def _run(app: App) -> list[Proof]:
-    return app.run(accept=ACCEPT)
+    return list(app.run(accept=ACCEPT).proofs)
 
 
 def _require_right(app: App, url: str, *, but: int = 0) -> None:

@@ -33,7 +33,7 @@ def test_missing_vectors_are_made_and_nothing_else_is_touched(
         before: dict[int, str] = dict(
             connection.execute("SELECT id, embedding::text FROM docs WHERE embedding IS NOT NULL").fetchall()
         )
-    proofs = app.run(accept=ACCEPT)
+    proofs = app.run(accept=ACCEPT).proofs
     assert not [proof for proof in proofs if proof.verdict == "different"]
     assert not stale_rows(database, "embedding", model=OLD[0], d=OLD[1])
     with psycopg.connect(database) as connection:

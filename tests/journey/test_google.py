@@ -86,7 +86,7 @@ def test_from_a_model_that_was_switched_off_to_its_successor(google: ProviderSer
     assert "It was switched off on 2026-01-14" in old.said
     assert "left without an old vector by rollback" in old.do
 
-    proofs = app.run(accept=ACCEPT)
+    proofs = app.run(accept=ACCEPT).proofs
     assert not [proof for proof in proofs if proof.verdict == "different"]
     app.cutover()
     vectors = np.array(list(_vectors(questions).values()), dtype=np.float32)

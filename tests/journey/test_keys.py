@@ -141,7 +141,7 @@ def test_a_table_of_this_kind_goes_there_and_back(
     make(database, case)
     before = dump(database)
     app = app_for(case, openai_server, layout=layout)
-    proofs = app.run(accept=ACCEPT)
+    proofs = app.run(accept=ACCEPT).proofs
     assert {proof.verdict for proof in proofs} <= {"proved", "unchecked"}
     app.cutover()
     app.rollback()

@@ -98,7 +98,7 @@ def test_a_refused_text_becomes_a_dead_letter_and_retry_brings_it_back(
     with psycopg.connect(docs, autocommit=True) as connection:
         connection.execute("UPDATE docs SET body = 'please refuse me' WHERE id IN (5, 77)")
     openai_server.refused = "refuse me"
-    proofs = app.run(accept=ACCEPT)
+    proofs = app.run(accept=ACCEPT).proofs
     assert next(proof for proof in proofs if proof.name == "conservation").evidence["dead"] == 2
     letters = list(app.voyage.letters.each(kind="dead"))
     assert [letter.key for letter in letters] == [("5",), ("77",)]
@@ -106,8 +106,8 @@ def test_a_refused_text_becomes_a_dead_letter_and_retry_brings_it_back(
     openai_server.refused = "nothing that is said"
     assert app.retry() == 2
     app.run()
-    app.close()
     assert not list(app.voyage.letters.each(kind="dead"))
+    app.close()
     assert not stale_rows(docs, "embedding_limosa", model=NEW[0], d=NEW[1])
 
 
@@ -190,7 +190,7 @@ def test_a_server_that_goes_away_is_transient_and_the_run_goes_on(
     server = start(server_folder)
     monkeypatch.setenv("LIMOSA_TEST_URL", server.url())
     again = docs_app(openai_server.base_url, batch_rows=16)
-    proofs = again.run(accept=ACCEPT)
+    proofs = again.run(accept=ACCEPT).proofs
     again.close()
     assert not [proof for proof in proofs if proof.verdict == "different"]
     assert not stale_rows(server.url(), "embedding_limosa", model=NEW[0], d=NEW[1])

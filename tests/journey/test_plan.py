@@ -106,7 +106,7 @@ def test_scripts_that_were_applied_by_hand_are_recognised_and_lead_back(database
     assert by_hand(database, folder / "01_expand.up.sql") == ""
     assert app.plan().hash == plan.hash, "once it has begun, what was locked is shown"
     assert "not before limosa run" in by_hand(database, folder / "03_cutover.up.sql")
-    proofs = app.run()
+    proofs = app.run().proofs
     done_by_run = [operation.title for operation in plan.operations if operation.title in lines]
     titles = {step: [o.title for o in plan.operations if o.step == step] for step in ("expand", "index")}
     assert done_by_run == titles["index"]

@@ -202,7 +202,7 @@ def test_two_at_work_at_once_add_up(database: str, monkeypatch: pytest.MonkeyPat
             ran = [pool.submit(app.run) for app in (one, other)]
             assert all(each.result() for each in ran)
         found, page = report(one.voyage), Page(document(report(other.voyage)))
-        took = [app.meter.read().rows for app in (one, other)]
+        took = [app.voyage.meter.read().rows for app in (one, other)]
     assert sum(took) == rows
     assert all(took), "both were at work"
     assert found.ruling.verdict == "proved"

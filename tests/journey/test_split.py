@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def app(path: Path) -> Iterator[App]:
         yield app
 
 
-def _different(proofs: list[Proof]) -> list[str]:
+def _different(proofs: Iterable[Proof]) -> list[str]:
     return [f"{proof.name}: {proof.said}" for proof in proofs if proof.verdict != "proved"]
 
 
@@ -42,7 +42,7 @@ def test_a_split_goes_there_and_back_and_there_again(path: Path, app: App) -> No
     before = dump(path)
     with closing(sqlite3.connect(path)) as connection:
         read = connection.execute("SELECT * FROM embeddings ORDER BY embedding_id").fetchall()
-    assert not _different(app.run(accept=ACCEPT))
+    assert not _different(app.run(accept=ACCEPT).proofs)
     assert not stale_rows(path)
     app.cutover()
     assert not _different(app.verify())
@@ -208,7 +208,7 @@ def test_a_part_is_taken_back_and_carried_again(path: Path, app: App, part: str,
         assert connection.execute("SELECT * FROM embeddings ORDER BY embedding_id").fetchall() == read
         if part == "table":
             assert connection.execute("SELECT count(*) FROM embeddings_4").fetchone() == (0,)
-    assert not _different(app.run())
+    assert not _different(app.run().proofs)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM embeddings_4").fetchone() == carried
     with pytest.raises(Refused, match="no chunk 999"):
@@ -319,7 +319,7 @@ def test_integer_keys_that_the_database_gives_go_on_being_given(tmp_path: Path) 
         app.run(accept=ACCEPT)
         app.cutover()
         _give_keys(path, 40)
-        assert not _different(app.run())
+        assert not _different(app.run().proofs)
         app.finish(drop_old=True)
     _give_keys(path, 41)
 
@@ -347,7 +347,7 @@ def test_a_backup_of_an_earlier_run_is_never_written_over_and_works_when_restore
     # The copy remembers the turn of the run that made it, which is long over.
     first.rename(path)
     with closing(split_app(path)) as restored:
-        assert not _different(restored.run(accept=ACCEPT))
+        assert not _different(restored.run(accept=ACCEPT).proofs)
         restored.cutover()
     assert not stale_rows(path)
 

@@ -196,7 +196,7 @@ def test_what_was_not_asked_for_gives_no_proof(world: World) -> None:
 
 def test_before_the_index_stands_nothing_is_said_of_it(world: World) -> None:
     moved = world(batch_rows=4, run=False)
-    assert moved.app.run(accept=EVERYTHING, limit=1) == []
+    assert moved.app.run(accept=EVERYTHING, limit=1).verdict == "limited"
     verdicts = moved.verdicts()
     assert (verdicts["index"], verdicts["match function"]) == ("unchecked", "unchecked")
     assert "recall" not in verdicts

@@ -17,7 +17,7 @@ from limosa.errors import Refused
 def test_the_first_signal_asks_and_the_second_interrupts(number: int) -> None:
     stop, told = threading.Event(), list[str]()
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with stopping(stop, told.append):
+    with stopping(stop.set, told.append):
         os.kill(os.getpid(), number)
         assert stop.is_set()
         assert len(told) == 1

@@ -44,20 +44,17 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Examine the vectors for ills; changes nothing."""
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     from limosa.cli.document import print_document
     from limosa.cli.pages.doctor import print_diagnosis
     from limosa.cli.pages.doctor_html import page_of
     from limosa.cli.terminal import console
     from limosa.model.finding import is_at_least
-    from limosa.steps.doctor import doctor as examine
-    from limosa.steps.doctor import scrutiny_of
 
     aside = console(stderr=True)
     with opened(file, say=lambda line: aside.print(line, soft_wrap=True)) as app:
-        scrutiny = replace(scrutiny_of(app.voyage), model_column=model_column)
-        found = examine(app.voyage, scrutiny, sample=sample)
+        found = app.doctor(sample=sample, model_column=model_column)
     if html is not None:
         _write(html, page_of(found, file=file))
     if json:

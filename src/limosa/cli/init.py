@@ -66,6 +66,7 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
     """Look at a database and write a limosa.toml for it."""
     from limosa.config.choose import Wishes
     from limosa.config.decide import require_store
+    from limosa.config.drafting import drafted
     from limosa.stores.find import discover
 
     _require_free(file, force=force)
@@ -86,7 +87,7 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
     asks = _may_ask(yes=yes, json=json)
     try:
         candidate, wishes = _candidate(found, wishes, best=yes, ask=asks)
-        choice, draft = _draft(found, place, candidate, wishes)
+        choice, draft = drafted(found, place, candidate, wishes)
         _save(file, draft, force=force)
     except Refused as error:
         if not json:
@@ -129,18 +130,6 @@ def _candidate(found: Discovery, wishes: Wishes, *, best: bool, ask: bool) -> tu
     usable = matching(found, wishes)
     print_discovery(console(), found, usable)
     return answers(usable, wishes)
-
-
-def _draft(found: Discovery, store: str, candidate: Candidate, wishes: Wishes) -> tuple[Choice, Draft]:
-    """The choice and its draft, which the reader of files takes."""
-    from limosa.config import load
-    from limosa.config.compose import compose
-    from limosa.config.decide import decide
-
-    choice = decide(store, candidate, wishes)
-    draft = compose(choice, found.index_limits)
-    load(draft.values)
-    return choice, draft
 
 
 def _print_facts(found: Discovery, draft: Draft, file: Path) -> None:

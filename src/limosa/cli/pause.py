@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from limosa.cli.opening import opened, wishes_of
+from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, with_file
 
 __all__ = ["pause"]
@@ -19,6 +19,6 @@ def pause(file: File = FILE, why: Why = "") -> None:
     from limosa.cli.terminal import console
 
     with opened(file) as app:
-        wishes_of(app).pause(" ".join(why.split()))
+        app.pause(why)
     said = "Paused. Runs on every machine finish the batches in flight and then wait. limosa resume FILE goes on."
     console().print(with_file(said, file), soft_wrap=True)

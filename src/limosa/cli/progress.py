@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from limosa.app import App
-    from limosa.model.proof import Proof
+    from limosa.flow import Ending
 
 __all__ = ["run_with_progress", "show_progress"]
 
@@ -35,25 +35,22 @@ LINE_PAUSE_S = 5.0
 
 def run_with_progress(
     app: App, console: Console, *, accept: frozenset[str] = frozenset(), limit: int | None = None
-) -> list[Proof]:
+) -> Ending:
     """Runs to a proved verify and shows how it goes; the conservation line is the last that is printed.
 
     Args:
         accept: flags that answer the plan's questions, as for ``App.run``.
         limit: end the backfill after about so many rows.
 
-    Returns:
-        The proofs; empty where ``limit`` ended the backfill early.
-
     Raises:
         LimosaError: as ``App.run`` does; the bar is taken off the screen first.
     """
     with show_progress(app, console) as ticker:
-        proofs = app.run(accept=accept, limit=limit)
-    print_proofs(console, proofs)
-    if not proofs:
+        ending = app.run(accept=accept, limit=limit)
+    print_proofs(console, ending.proofs)
+    if ending.verdict == "limited":
         print_line(console, "backfill", f"ended by the limit; {_of(ticker.last)}")
-    return proofs
+    return ending
 
 
 @contextmanager

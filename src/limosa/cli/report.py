@@ -24,10 +24,9 @@ def report(file: File = FILE, output: Output = OUTPUT, json: Json = False) -> No
     """Write the evidence as one HTML file: verdict, counts, proofs, plots, money."""
     from limosa.cli.terminal import console
     from limosa.errors import ProofFailed
-    from limosa.steps.report import report as gather
 
     with opened(file) as app:
-        found = gather(app.voyage)
+        found = app.report()
     if json:
         _print(found)
     else:

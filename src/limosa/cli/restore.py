@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limosa.cli.consent import require_consent, require_word
+from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Json, Yes
 
 if TYPE_CHECKING:
@@ -36,26 +37,20 @@ def restore(  # noqa: PLR0913, PLR0917 - one parameter for each option
     from dataclasses import asdict
 
     from limosa.cli.document import print_document
-    from limosa.config import load
-    from limosa.steps.restore import RestoreWish, find_backup, way_of
-    from limosa.steps.restore import restore as put_back
-    from limosa.stores.find import open_backups
 
-    migration = load(file)
-    wish = RestoreWish(path=path, into=into or "", elsewhere=database is not None, replace=replace)
-    backups = open_backups(migration, database)
-    try:
-        backup = find_backup(backups, migration, wish)
-        way = way_of(backups, backup, wish)
-        _ask(backup, way, into or "", yes=yes)
-        done = put_back(backups, migration, backup, way, wish=wish)
-    finally:
-        backups.close()
+    with opened(file) as app:
+        done = app.restore(
+            path=path,
+            into=into or "",
+            replace=replace,
+            database=database,
+            agree=lambda backup, way: _ask(backup, way, into or "", yes=yes),
+        )
     if json:
         print_document(asdict(done))
     else:
         typer.echo(
-            f"{done.place}: {done.rows:,} rows are back, equal to those of the backup of {backup.made[:19]} UTC."
+            f"{done.place}: {done.rows:,} rows are back, equal to those of the backup of {done.backup.made[:19]} UTC."
         )
 
 

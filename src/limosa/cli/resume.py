@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from limosa.cli.opening import opened, wishes_of
+from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, with_file
 
 __all__ = ["resume"]
@@ -13,7 +13,7 @@ def resume(file: File = FILE) -> None:
     from limosa.cli.terminal import console
 
     with opened(file) as app:
-        was_paused = wishes_of(app).resume()
+        was_paused = app.resume()
     said = (
         "Resumed. Runs that wait go on; where none waits, limosa run FILE does." if was_paused else "It is not paused."
     )

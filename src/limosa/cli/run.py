@@ -11,10 +11,13 @@ from limosa.cli.options import FILE, File, Json
 from limosa.errors import ProofFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from limosa.app import App
-    from limosa.control.records import Record
+    from limosa.flow import Ending
+    from limosa.model.migration import Shape
     from limosa.model.proof import Proof
 
 __all__ = ["run"]
@@ -69,12 +72,12 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
             show_plan(app, file, json=json, rehearse=True)
             return
-        proofs = _run(app, frozenset(flag for flag, wanted in given.items() if wanted), limit=limit, json=json)
-        if any(proof.verdict == "different" for proof in proofs):
+        ending = _run(app, frozenset(flag for flag, wanted in given.items() if wanted), limit=limit, json=json)
+        if ending.verdict == "different":
             raise typer.Exit(ProofFailed.exit_code)
 
 
-def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> list[Proof]:
+def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> Ending:
     from dataclasses import asdict
 
     from limosa.cli.document import print_document
@@ -83,38 +86,34 @@ def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> 
     from limosa.cli.terminal import console
 
     out = console(stderr=json)
-    with stopping(app.voyage.stop, lambda line: out.print(line, soft_wrap=True)):
-        proofs = run_with_progress(app, out, accept=accept, limit=limit)
+    with stopping(app.stop, lambda line: out.print(line, soft_wrap=True)):
+        ending = run_with_progress(app, out, accept=accept, limit=limit)
     if json:
         print_document(
             {
                 "migration": app.migration.id,
                 "name": app.migration.name,
-                "tally": asdict(app.voyage.reports.tally()),
-                "proofs": [asdict(proof) for proof in proofs],
+                "tally": asdict(ending.tally),
+                "proofs": [asdict(proof) for proof in ending.proofs],
             }
         )
-        return proofs
-    if proofs and not any(proof.verdict == "different" for proof in proofs):
-        _say_what_is_next(app, out)
-    return proofs
+    elif ending.verdict == "proved" and ending.step == "verify":
+        _say_what_is_next(app.migration.shape, ending.proofs, out)
+    return ending
 
 
-def _say_what_is_next(app: App, out: Console) -> None:
-    record = app.voyage.record()
-    if record.step != "verify":
-        return
-    fill = record.shape == "fill"
-    _sum_up(record, out)
+def _say_what_is_next(shape: Shape, proofs: Sequence[Proof], out: Console) -> None:
+    fill = shape == "fill"
+    _sum_up(proofs, out)
     onward = "limosa finish takes the triggers away" if fill else "limosa cutover makes these vectors the application's"
-    if record.shape == "split":
+    if shape == "split":
         onward = "limosa cutover puts a view over the new tables in the old one's place"
     out.print(f"next      {onward}; limosa rollback goes back", soft_wrap=True)
 
 
-def _sum_up(record: Record, out: Console) -> None:
+def _sum_up(proofs: Sequence[Proof], out: Console) -> None:
     """How many rows there are, have a vector, are still to be filled, and have none."""
-    counted = next((proof.evidence for proof in record.proofs if proof.name == "conservation"), None)
+    counted = next((proof.evidence for proof in proofs if proof.name == "conservation"), None)
     if counted is None:
         return
     number = {name: int(str(counted[name])) for name in ("rows", "done", "skipped", "dead", "pending")}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limosa.cli.opening import opened, wishes_of
+from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File
 from limosa.errors import Refused
 
@@ -29,13 +29,7 @@ def set_values(ctx: typer.Context, file: File = FILE, values: Values = None) -> 
         given, file = [str(file), *given], FILE
         ctx.params["file"] = file
     with opened(file) as app:
-        if app.migration.shape == "split":
-            raise Refused(
-                "A split asks no provider: nothing of it can be set.", do="limosa pause FILE lets it wait for a while."
-            )
-        wishes = wishes_of(app)
-        wishes.set(_pairs(given))
-        settings = wishes.read().settings
+        settings = app.set(**_pairs(given))
     for name, value in settings.items():
         print_line(console(), name, str(value), width=20)
     console().print("Set; runs under way take it within seconds." if settings else "Nothing is set any more.")

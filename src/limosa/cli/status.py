@@ -55,25 +55,21 @@ def status(
 
 
 def _look(app: App) -> Status:
-    from limosa.steps.status import status as look
-
-    first = look(app.voyage, count=False)
+    first = app.status(count=False)
     if first.processes:
         time.sleep(LOOK_S)
-    return look(app.voyage, before=first)
+    return app.status(before=first)
 
 
 def _looks(app: App) -> Iterator[Status]:
     """One look after another, each with the newest conservation line."""
     from dataclasses import replace
 
-    from limosa.steps.status import status as look
-
     found: Status | None = None
     counted_s = float("-inf")
     while True:
         count = time.monotonic() - counted_s >= COUNT_S
-        now = look(app.voyage, before=found, count=count)
+        now = app.status(before=found, count=count)
         if count:
             counted_s = time.monotonic()
         elif found is not None and now.state == found.state:
@@ -134,13 +130,12 @@ def _list_failed(app: App, file: Path, *, json: bool) -> None:
     from limosa.cli.pages.status import print_failed
     from limosa.cli.terminal import console
 
-    begun = app.voyage.records.get() is not None
-    exceptions = app.voyage.reports.exceptions() if begun else []
+    exceptions = app.status(count=False).exceptions
     if not json:
         print_failed(console(), exceptions, file=file)
         return
-    letters = app.voyage.letters.each(kind="dead") if begun else ()
-    print_document({"reasons": [asdict(each) for each in exceptions], "dead": [asdict(each) for each in letters]})
+    dead = [asdict(each) for each in app.failed(kind="dead")]
+    print_document({"reasons": [asdict(each) for each in exceptions], "dead": dead})
 
 
 def _export_failed(app: App, target: str) -> None:
@@ -148,6 +143,5 @@ def _export_failed(app: App, target: str) -> None:
     from limosa.cli.export import export_letters
     from limosa.cli.terminal import console
 
-    begun = app.voyage.records.get() is not None
-    count = export_letters(app.voyage.letters.each() if begun else (), target)
+    count = export_letters(app.failed(), target)
     console(stderr=True).print(f"Rows written: {rows(count)}.", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,8 +10,8 @@ __all__ = ["stopping"]
 
 
 @contextmanager
-def stopping(stop: threading.Event, tell: Callable[[str], None]) -> Iterator[None]:
-    """While the block runs, SIGINT and SIGTERM set ``stop``; a second one interrupts at once.
+def stopping(stop: Callable[[], None], tell: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs, SIGINT and SIGTERM call ``stop``; a second one interrupts at once.
 
     Must be entered in the main thread, where Python handles signals.
     """
@@ -23,7 +22,7 @@ def stopping(stop: threading.Event, tell: Callable[[str], None]) -> Iterator[Non
         if asked:
             raise KeyboardInterrupt
         asked = True
-        stop.set()
+        stop()
         tell("The batches in flight are finished; once more stops at once.")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

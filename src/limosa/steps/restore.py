@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +90,27 @@ def way_of(backups: Backups, backup: Backup, wish: RestoreWish) -> Way:
     return "replace" if stands else "missing"
 
 
-def restore(backups: Backups, migration: Migration, backup: Backup, way: Way, *, wish: RestoreWish) -> Restored:
+def restore(
+    backups: Backups,
+    migration: Migration,
+    wish: RestoreWish,
+    *,
+    agree: Callable[[Backup, Way], None] = lambda backup, way: None,
+) -> Restored:
     """Puts a backup back, in one transaction, and proves the rows in it.
 
+    Args:
+        agree: is told what will be put back, and how, before anything is changed; raises to prevent it.
+
     Raises:
-        Refused: the migration is under way on this table, or the backup does not fit what is there.
+        Refused: there is none that could be put back there; the migration is under way on this table; or the backup
+            does not fit what is there.
         ProofFailed: the rows are not those of the backup, and nothing was changed; or they are, and something that
             hung on the table could not be made again.
     """
+    backup = find_backup(backups, migration, wish)
+    way = way_of(backups, backup, wish)
+    agree(backup, way)
     if way in {"missing", "replace"} and not wish.elsewhere:
         _require_rest(backups, migration, backup, way)
     done = backups.restore(backup, way, into=wish.into)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -38,6 +38,7 @@ class Voyage:
     Attributes:
         embedder: opens the embedder of a side, ``source`` or ``target``; both are opened at most once.
         asking: opens it past what is kept on this machine, for proofs.
+        known: how many of some texts have a vector of the target that is kept on this machine.
         limit: hands what people set on to the way to the providers.
         say: is told what happens, one line for a person; at times by another thread.
         meter: what this process has done; a fresh one for each run.
@@ -53,6 +54,7 @@ class Voyage:
     reports: Reports
     embedder: Callable[[str], Embedder]
     asking: Callable[[str], Embedder]
+    known: Callable[[Sequence[str]], int] = field(default=lambda texts: 0)
     limit: Callable[[Settings], None] = field(default=lambda settings: None)
     say: Callable[[str], None] = field(default=lambda line: None)
     meter: Meter = field(default_factory=Meter)

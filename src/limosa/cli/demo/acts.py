@@ -84,8 +84,7 @@ def fill(scene: Scene) -> None:
         " the old vectors. Rows that it changed a moment ago are pending: queued, and counted as such.",
     )
     with scene.phase("run"):
-        scene.run()
-        spent = app.meter.read()
+        spent = scene.run().tally
         page.say(
             "", f"{rows(spent.tokens)} tokens embedded for {money(spent.cost_usd)}: hashing is done here, for nothing."
         )

@@ -15,6 +15,7 @@ from limosa.cli.demo.counts import Report
 from limosa.cli.demo.page import Page
 from limosa.cli.lines import print_proofs
 from limosa.cli.progress import run_with_progress, show_progress
+from limosa.flow import Ending
 
 __all__ = ["Scene", "timed"]
 
@@ -52,18 +53,19 @@ class Scene:
         self.phases.append((name, report))
         self.page.beside(report)
 
-    def run(self, *, briefly: bool = False) -> None:
+    def run(self, *, briefly: bool = False) -> Ending:
         """One run with its progress; a proof that came out different is a fault.
 
         Args:
             briefly: of the proofs only the conservation line is printed.
         """
         if briefly:
-            proofs = self.app.run(accept=self.accept)
-            print_proofs(self.page.console, [proof for proof in proofs if proof.name == "conservation"])
+            ending = self.app.run(accept=self.accept)
+            print_proofs(self.page.console, [proof for proof in ending.proofs if proof.name == "conservation"])
         else:
-            proofs = run_with_progress(self.app, self.page.console, accept=self.accept)
-        self.faults += [f"{proof.name}: {proof.said}" for proof in proofs if proof.verdict == "different"]
+            ending = run_with_progress(self.app, self.page.console, accept=self.accept)
+        self.faults += [f"{proof.name}: {proof.said}" for proof in ending.proofs if proof.verdict == "different"]
+        return ending
 
     def act(self, verb: Callable[[], _T]) -> tuple[_T, str]:
         """One other verb, with what it says; its answer and how long it took."""

@@ -118,11 +118,8 @@ def migration(home: Path) -> Iterator[App]:
     """The migration of the demo's file, which is written first."""
     path = home / "limosa.toml"
     path.write_text(FILE, encoding="utf-8")
-    app = open_app(path)
-    try:
+    with open_app(path) as app:
         yield app
-    finally:
-        app.close()
 
 
 @contextlib.contextmanager

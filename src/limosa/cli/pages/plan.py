@@ -114,12 +114,13 @@ def _layouts(console: Console, layouts: object, chosen: str) -> None:
     if not isinstance(layouts, Mapping) or not layouts:
         return
     print_heading(console, "Ways to store the vectors")
+    width = max(len(name) for name in layouts) + 2
     for name, way in layouts.items():
         said = (
             f"about {in_words('time_s', way['time_s'])}, {in_words('wal_bytes', way['wal_bytes'])} of write-ahead log,"
             f" {in_words('added_bytes', way['added_bytes'])} more on disk before the index"
         )
-        print_line(console, name, said + (" (as the file says)" if name == chosen else ""))
+        print_line(console, name, said + (" (as the file says)" if name == chosen else ""), width=width)
 
 
 def _rehearsed(console: Console, facts: Mapping[str, object]) -> None:
