@@ -41,6 +41,8 @@ def test_norms_are_held_against_the_space_the_model_or_the_others(
 ) -> None:
     canary = Proof(name="canary", verdict="proved", said="", evidence=again or {})
     assert prove_norms(_norms(unit, high=2.0), normalise=normalise, canary=canary).verdict == verdict
+    if again is None and normalise:
+        assert prove_norms(_norms(unit), normalise=True, canary=canary, fill=True).verdict == "proved", "the user's own"
     empty = Norms(rows=0, whole=True, minimum=None, median=None, maximum=None, unit=0, rule="")
     assert prove_norms(empty, normalise=True, canary=canary).verdict == "unchecked"
 

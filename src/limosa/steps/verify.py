@@ -85,7 +85,7 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
         prove_vectors(found, dimensions=space.dimensions),
         prove_one_space(space, found, classes, canary, fill=record.shape == "fill"),
         canary,
-        prove_norms(evidence.norms(), normalise=space.normalise, canary=canary),
+        prove_norms(evidence.norms(), normalise=space.normalise, canary=canary, fill=record.shape == "fill"),
         *proved,
         *([match] if match is not None else []),
         *(applying.proofs() if view.built else ()),
