@@ -29,7 +29,16 @@ def layout_of(
         return FillLayout(scope)
     index, predecessors = migration.index, tuple(view for view, _ in around.predecessors)
     if scope.beside is None:
-        return ColumnLayout(scope=scope, table=table, index=index, match=match, rows=rows, predecessors=predecessors)
+        return ColumnLayout(
+            scope=scope,
+            table=table,
+            index=index,
+            match=match,
+            rows=rows,
+            predecessors=predecessors,
+            remade=around.hanging.remade,
+            settings=around.settings,
+        )
     return SideTableLayout(
         scope=scope,
         side=scope.beside,

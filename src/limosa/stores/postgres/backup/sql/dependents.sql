@@ -49,34 +49,6 @@ WHERE $4::int = 0 OR d.refclassid <> 'pg_class'::regclass OR d.refobjid <> $3::o
 SELECT format('COMMENT ON POLICY %I ON %s IS %L', p.polname, p.polrelid::regclass, d.description)
 FROM pg_policy AS p JOIN pg_description AS d ON d.classoid = 'pg_policy'::regclass AND d.objoid = p.oid WHERE p.oid = $1;
 
--- name: names
--- The names that a view, or statistics of their own ($1), hold in its schema: its own first, then those of its indexes and
--- statistics.
-SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'INDEX' END, n.nspname, c.relname,
-    pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'), c.oid = $1 AS itself
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = $1 OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = $1 AND indisvalid)
-UNION ALL
-SELECT 'STATISTICS', n.nspname, s.stxname, pg_get_userbyid(s.stxowner), pg_has_role(s.stxowner, 'USAGE'), s.oid = $1
-FROM pg_statistic_ext AS s JOIN pg_namespace AS n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1 OR s.oid = $1
-ORDER BY itself DESC, 1, 3;
-
--- name: place
--- A policy or a function: how DROP names it, its owner, and whether the catalogue knows what it reads. A function of a
--- view's row type is bound to that view.
-SELECT format('POLICY %I ON %s', p.polname, p.polrelid::regclass), pg_get_userbyid(c.relowner),
-    pg_has_role(c.relowner, 'USAGE'), true
-FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid WHERE p.oid = $1 AND $2 = 'policy'
-UNION ALL
-SELECT format('ROUTINE %s', p.oid::regprocedure), pg_get_userbyid(p.proowner), pg_has_role(p.proowner, 'USAGE'),
-    p.prosqlbody IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(p.proargtypes || p.proallargtypes || p.prorettype) AS a(type)
-        JOIN pg_type AS t ON t.oid = a.type LEFT JOIN pg_type AS e ON e.oid = t.typelem
-        JOIN pg_class AS c ON c.oid = coalesce(nullif(t.typrelid, 0), e.typrelid) WHERE c.relkind IN ('v', 'm'))
-FROM pg_proc AS p WHERE p.oid = $1 AND $2 = 'function';
-
--- name: definition
-SELECT pg_get_viewdef($1::oid);
-
 -- name: constraint
 SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
 FROM pg_constraint AS c WHERE c.oid = $1
