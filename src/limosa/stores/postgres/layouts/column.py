@@ -94,7 +94,8 @@ class ColumnLayout:
             probe=has_column(scope.relation, scope.old(1).column),
             lock="ACCESS EXCLUSIVE",
         )
-        return [*lift_not_null(scope, self.table), *twins.fill_again(), switched]
+        # First what takes its time: lifting and switching are one transaction of a script.
+        return [*twins.fill_again(), *lift_not_null(scope, self.table), switched]
 
     def clear_away(self) -> list[Operation]:
         """Takes the triggers, the old column and its index away; nothing of this can be undone."""
