@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from limosa import flow
-from limosa.app import App
+from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.steps.backfill import backfill, catch_up
 from limosa.steps.expand import expand
@@ -23,7 +23,7 @@ from limosa.stores.postgres.embedded import Server
 from tests.crash.world import dump, fill_table
 from tests.journey.world import NEW, OLD, Application, docs_app
 from tests.postgres.fixtures import fresh_database
-from tests.postgres.questions import execute
+from tests.postgres.questions import changed, execute, job, make_questions, text_of, vectors_of
 from tests.providers.openai_server import OpenAIServer, vector_of
 
 WORLD = (
@@ -254,3 +254,27 @@ def _right(url: str, view: str) -> int:
         np.allclose(np.asarray(vector, np.float32), vector_of(text, model=model, d=d), atol=1e-6)
         for text, vector in found
     )
+
+
+def test_a_generated_column_is_a_text_like_any_other(database: str, pg_server: Server) -> None:
+    make_questions(database, rows=20)
+    # Virtual columns came with Postgres 18.
+    kind = "VIRTUAL" if pg_server.version >= 18 else "STORED"
+    execute(
+        database,
+        "ALTER TABLE questions ADD head text GENERATED ALWAYS AS (upper(title)) STORED",
+        f"ALTER TABLE questions ADD rest text GENERATED ALWAYS AS (lower(body)) {kind}",
+    )
+    text = {"source.text": ["head", "rest"]}
+    # The old vectors are of title and body: a sample would not agree, and is not what is asked here.
+    execute(database, "UPDATE questions SET embedding = NULL")
+    app = open_app(changed(job(database), text))
+    app.run(accept=frozenset({"--yes"}))
+    execute(database, "UPDATE questions SET body = 'Another' WHERE id = 7")
+    assert _one(database, "SELECT count(*) FROM questions WHERE embedding_limosa IS NULL") == 1
+    app.run()
+    app.cutover()
+    app.finish()
+    wanted = vectors_of(["\n\n".join([text_of(7)[0].upper(), "another"])], app.migration.target.space)[0]
+    assert _one(database, f"SELECT embedding <-> '{wanted}' < 1e-6 FROM questions WHERE id = 7")
+    app.close()

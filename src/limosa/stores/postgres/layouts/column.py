@@ -18,7 +18,7 @@ from limosa.stores.postgres.layouts.parts import (
     lift_not_null,
     nothing_hangs,
 )
-from limosa.stores.postgres.layouts.twins import Twins
+from limosa.stores.postgres.layouts.twins import Twins, together
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
@@ -75,21 +75,25 @@ class ColumnLayout:
             title=f"Make the new vectors {scope.relation}.{scope.vector}; the old ones stay as {scope.old(1).column}",
             do=(
                 twins.lock,
-                twins.as_planned(),
-                rename.format(table, plain, parked),
-                rename.format(table, work, plain),
-                *twins.switch(),
-                guard_function(scope, scope.new(1)),
-                *matched,
+                together(
+                    twins.as_planned(),
+                    rename.format(table, plain, parked),
+                    rename.format(table, work, plain),
+                    *twins.switch(),
+                    guard_function(scope, scope.new(1)),
+                    *matched,
+                ),
             ),
             undo=(
                 twins.lock,
-                twins.as_planned(),
-                rename.format(table, plain, work),
-                rename.format(table, parked, plain),
-                *twins.switch_back(),
-                guard_function(scope, scope.new(0)),
-                *unmatched,
+                together(
+                    twins.as_planned(),
+                    rename.format(table, plain, work),
+                    rename.format(table, parked, plain),
+                    *twins.switch_back(),
+                    guard_function(scope, scope.new(0)),
+                    *unmatched,
+                ),
             ),
             probe=has_column(scope.relation, scope.old(1).column),
             lock="ACCESS EXCLUSIVE",

@@ -15,7 +15,7 @@ from limosa.stores.postgres.dependents import HeldName, Remade
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted, shortened
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["Twins", "held_names"]
+__all__ = ["Twins", "held_names", "together"]
 
 _TWIN, _PARKED = "_limosa", "_limosa_old"
 
@@ -61,13 +61,15 @@ class Twins:
             title=f"Make {_listed(self.doubled)} a second time, over the new vectors",
             do=(
                 self.lock,
-                self.as_planned(),
-                rename.format(plain, parked),
-                rename.format(work, plain),
-                *(s for each in self.doubled for s in (*_renamed(each, "", _PARKED), *each.create)),
-                *(s for each in self.doubled for s in (*_renamed(each, "", _TWIN), *_renamed(each, _PARKED, ""))),
-                rename.format(plain, work),
-                rename.format(parked, plain),
+                together(
+                    self.as_planned(),
+                    rename.format(plain, parked),
+                    rename.format(work, plain),
+                    *(s for each in self.doubled for s in (*_renamed(each, "", _PARKED), *each.create)),
+                    *(s for each in self.doubled for s in (*_renamed(each, "", _TWIN), *_renamed(each, _PARKED, ""))),
+                    rename.format(plain, work),
+                    rename.format(parked, plain),
+                ),
             ),
             undo=tuple(_drop(_as(name, _TWIN)) for name in reversed(names)),
             probe="SELECT " + " AND ".join(_exists(_as(name, _TWIN)) for name in names),
@@ -148,6 +150,8 @@ class Twins:
                 title=f"{verb} {', '.join(str(_as(each.names[0], _TWIN).relation) for each in filled)}",
                 do=tuple(f"REFRESH MATERIALIZED VIEW {_as(each.names[0], _TWIN).relation.sql}" for each in filled),
                 transactional=False,
+                # The view's owner reads, and sees what policies let it see; limosa's own setting would be an error.
+                settings=(("row_security", "on"),),
             )
         ]
 
@@ -161,6 +165,11 @@ class Twins:
                 # It is replaced in place: owner, rights and comment stay.
                 made.append(each.create[0].rstrip())
         return made
+
+
+def together(*statements: str) -> str:
+    """Statements that go to the server at once: under a lock no way there and back is waited for between them."""
+    return ";\n".join(statement.rstrip().removesuffix(";") for statement in statements)
 
 
 def held_names(remade: tuple[Remade, ...]) -> list[HeldName]:
