@@ -21,23 +21,43 @@ def match_function(
 
 
 DEPENDENTS: dict[str, Ill] = {
-    "dependent view": Ill(
+    "table of a view's rows": Ill(
         "dependents",
-        ("The view public.q keeps reading",),
-        sql=("CREATE VIEW q AS SELECT id, embedding FROM questions",),
+        ("column row of table public.copies hangs on what reads embedding",),
+        sql=("CREATE VIEW q AS SELECT id, embedding FROM questions", "CREATE TABLE copies (row q)"),
     ),
-    "dependent matview": Ill(
+    "matview through a function": Ill(
         "dependents",
-        ("The materialized view public.q keeps reading",),
-        sql=("CREATE MATERIALIZED VIEW q AS SELECT id, embedding FROM questions",),
+        ("The materialized view public.q reads embedding through a function",),
+        sql=(
+            "CREATE FUNCTION sizes() RETURNS bigint LANGUAGE sql"
+            " BEGIN ATOMIC SELECT count(embedding) FROM questions; END",
+            "CREATE MATERIALIZED VIEW q AS SELECT sizes()",
+        ),
+    ),
+    "matview whose index is too small": Ill(
+        "dependents",
+        ("The materialized view public.q has a vector index, and none takes 2,500 dimensions",),
+        sql=(
+            "CREATE MATERIALIZED VIEW q AS SELECT id, embedding FROM questions",
+            "CREATE INDEX ON q USING hnsw (embedding vector_cosine_ops)",
+        ),
+        file={"target.space.dimensions": 2500},
+    ),
+    "twin's name taken": Ill(
+        "names",
+        ("relation public.q_limosa",),
+        sql=("CREATE VIEW q AS SELECT id, embedding FROM questions", "CREATE TABLE q_limosa (id int)"),
+    ),
+    "names that are cut to one": Ill(
+        "names",
+        ("_limosa, twice",),
+        sql=tuple(f"CREATE VIEW {'q' * 60}{end} AS SELECT id, embedding FROM questions" for end in "ab"),
     ),
     "generated column": Ill(
         "dependents",
-        ("The generated column norm",),
+        ("The generated column norm", "add it again after finish"),
         sql=("ALTER TABLE questions ADD norm float8 GENERATED ALWAYS AS (vector_norm(embedding)) STORED",),
-    ),
-    "policy": Ill(
-        "dependents", ("The policy seen",), sql=("CREATE POLICY seen ON questions USING (embedding IS NOT NULL)",)
     ),
     "constraint": Ill(
         "dependents",
@@ -48,22 +68,6 @@ DEPENDENTS: dict[str, Ill] = {
         "dependents",
         ("The rule on public.questions",),
         sql=("CREATE RULE r AS ON UPDATE TO questions WHERE new.embedding IS NULL DO ALSO SELECT 1",),
-    ),
-    "function body": Ill(
-        "dependents",
-        ("The function nearest(vector) names the column", "function in [target.match]"),
-        sql=(
-            "CREATE FUNCTION nearest(q vector) RETURNS bigint LANGUAGE sql AS"
-            " 'SELECT id FROM questions ORDER BY embedding <=> q LIMIT 1'",
-        ),
-    ),
-    "function body of the standard": Ill(
-        "dependents",
-        ("The function nearest(vector) names the column",),
-        sql=(
-            "CREATE FUNCTION nearest(q vector) RETURNS bigint LANGUAGE sql"
-            " BEGIN ATOMIC SELECT id FROM questions ORDER BY embedding <=> q LIMIT 1; END",
-        ),
     ),
     "trigger of the column": Ill(
         "dependents",
@@ -92,7 +96,9 @@ DEPENDENTS: dict[str, Ill] = {
         sql=("CREATE PUBLICATION p FOR TABLE questions",),
     ),
     "published with columns": Ill(
-        "publication", ("is published by p",), sql=("CREATE PUBLICATION p FOR TABLE questions (id, title)",)
+        "publication",
+        ("is published by p, which names the vector", "SET TABLE"),
+        sql=("CREATE PUBLICATION p FOR TABLE questions (id, embedding)",),
     ),
     "published with all": Ill("publication", ("is published by p",), sql=("CREATE PUBLICATION p FOR ALL TABLES",)),
     "published with its schema": Ill(

@@ -17,6 +17,8 @@ from tests.contract.ills_of_objects import DEPENDENTS, MATCH, MATCHES, match_fun
 from tests.contract.plans import named, planned
 from tests.postgres.questions import OLD, changed, dump, execute, job, make_questions, title_of, vectors_of
 
+SIDE = {"target.layout": "side_table", **MATCH}
+
 ILLS = TABLES | TEXTS | DEPENDENTS | MATCHES
 
 
@@ -89,7 +91,7 @@ def test_several_ills_are_told_at_once(database: str) -> None:
     execute(
         database,
         "ALTER TABLE questions SET UNLOGGED",
-        "CREATE VIEW q AS SELECT embedding FROM questions",
+        "CREATE RULE r AS ON UPDATE TO questions WHERE new.embedding IS NULL DO ALSO SELECT 1",
         "ALTER TABLE questions ADD embedding_limosa int",
     )
     plan = planned(changed(job(database), {"source.space.dimensions": 8, "target.space.dimensions": 4096}))
@@ -98,7 +100,7 @@ def test_several_ills_are_told_at_once(database: str) -> None:
     with pytest.raises(Refused, match="unlogged") as refused:
         app.run(accept=frozenset({"--yes"}))
     app.close()
-    assert "The view public.q" in refused.value.what
+    assert "The rule on public.questions" in refused.value.what
 
 
 def test_nondeterministic_keys_are_refused(database: str) -> None:
@@ -247,10 +249,54 @@ def test_notes_on_what_a_person_should_know(database: str) -> None:
     assert "NOT NULL of embedding is lifted" in named(plan, "not-null").said
     assert "near, near_l2" in named(plan, "old-index").said
     assert "waiting, near, near_l2" in named(plan, "indexes").said
-    assert "pair" in named(plan, "statistics").said
+    assert "statistics public.pair" in named(plan, "dependents").said
     assert "little data" in named(plan, "index").said
     assert "no disk" in named(plan, "disk").said
     assert "votes_question_fkey" in named(plan, "foreign-keys").said
+
+
+def test_functions_that_name_the_column_or_its_size_are_shown_with_their_lines(database: str) -> None:
+    make_questions(database)
+    body = "DECLARE v vector(16);\nBEGIN\n  SELECT Embedding INTO v FROM questions;\n  RETURN v;\nEND"
+    execute(
+        database,
+        f"CREATE FUNCTION one() RETURNS vector LANGUAGE plpgsql AS $$\n{body}\n$$",
+        "CREATE FUNCTION other() RETURNS bigint LANGUAGE sql AS 'SELECT max(id) FROM questions'",
+    )
+    told = named(planned(job(database)), "function")
+    assert told.verdict == "note"
+    assert told.said.endswith("line 4: SELECT Embedding INTO v FROM questions;; line 2: DECLARE v vector(16);")
+    assert "24 dimensions from then on" in told.do
+    assert told.do.endswith("At cutover, line 2: DECLARE v vector(24);.")
+    beside = named(planned(changed(job(database), SIDE)), "function")
+    assert "Before finish" in beside.do
+    assert "questions_embedding_24" in beside.do
+
+
+def test_a_list_of_columns_keeps_the_new_vector_from_subscribers(database: str) -> None:
+    make_questions(database)
+    execute(database, "CREATE PUBLICATION p FOR TABLE questions (id, title)")
+    told = named(planned(job(database)), "publication")
+    assert told.verdict == "note"
+    assert "subscribers get no new vector" in told.said
+
+
+def test_beside_the_table_nothing_travels_and_plan_says_what_finish_will_not_do(database: str) -> None:
+    make_questions(database)
+    execute(
+        database,
+        "CREATE VIEW q AS SELECT id, embedding FROM questions",
+        "CREATE POLICY seen ON questions USING (embedding IS NOT NULL)",
+        "ALTER TABLE questions ADD norm float8 GENERATED ALWAYS AS (vector_norm(embedding)) STORED",
+        "ALTER TABLE questions ADD CONSTRAINT unit CHECK (vector_norm(embedding) < 1.5)",
+    )
+    plan = planned(changed(job(database), SIDE))
+    assert not plan.refusals, plan.refusals
+    told = named(plan, "dependents")
+    assert told.said.startswith("These read the old vectors until finish, which refuses while they do: ")
+    assert all(part in told.said for part in ("view public.q", "policy seen", "generated column norm"))
+    assert named(plan, "constraints").said.endswith(": unit.")
+    assert not [each for each in plan.operations if "twin" in each.id]
 
 
 def test_replication_slots_are_told_with_their_room(database: str) -> None:

@@ -76,6 +76,20 @@ def test_with_the_grants_that_were_told_it_is_taken(database: str, role: Role) -
     assert not [check for check in planned(job(database)).checks if check.name == "triggers"]
 
 
+def test_a_view_of_another_owner_is_refused(database: str, role: Role) -> None:
+    execute(
+        database,
+        f"ALTER TABLE questions OWNER TO {role.name}",
+        f"GRANT CREATE ON SCHEMA public TO {role.name}",
+        f"GRANT CREATE ON DATABASE {title_of(database)} TO {role.name}",
+        "CREATE VIEW q AS SELECT id, embedding FROM questions",
+    )
+    told = named(planned(job(role.url)), "dependents")
+    assert told.verdict == "refused"
+    assert "view public.q belongs to postgres" in told.said
+    assert told.do.startswith('GRANT "postgres" TO')
+
+
 def test_a_ledger_of_another_owner_is_told(database: str, role: Role) -> None:
     execute(
         database,

@@ -54,13 +54,16 @@ def by_hand(url: str, script: Path) -> str:
 
 
 def make(url: str) -> dict[str, Any]:
-    """A table with everything that a layout has to keep: NOT NULL, an index, a match function."""
+    """A table with everything that a layout has to keep: NOT NULL, an index, a match function, views."""
     make_questions(url)
     execute(
         url,
         "ALTER TABLE questions ALTER embedding SET NOT NULL",
         "CREATE INDEX near ON questions USING hnsw (embedding vector_cosine_ops)",
         FUNCTION,
+        "CREATE VIEW seen AS SELECT id, embedding FROM questions",
+        "CREATE MATERIALIZED VIEW kept AS SELECT id, embedding FROM seen",
+        "CREATE INDEX kept_near ON kept USING hnsw (embedding vector_cosine_ops)",
     )
     return changed(job(url), MATCH)
 
@@ -254,9 +257,9 @@ def test_fill_has_scripts_of_its_own(database: str, tmp_path: Path) -> None:
 
 def test_scripts_of_a_refused_plan_are_not_written(database: str, tmp_path: Path) -> None:
     make_questions(database)
-    execute(database, "CREATE VIEW q AS SELECT embedding FROM questions")
+    execute(database, "CREATE RULE q AS ON UPDATE TO questions WHERE new.embedding IS NULL DO ALSO SELECT 1")
     app, _ = heard(job(database))
-    with pytest.raises(Refused, match=r"The view public\.q"):
+    with pytest.raises(Refused, match=r"The rule on public\.questions"):
         app.plan(sql=tmp_path / "sql")
     app.close()
     assert not (tmp_path / "sql").exists()

@@ -16,7 +16,7 @@ from limosa.app import App, open_app
 from limosa.model.batch import Key
 from tests.providers.openai_server import vector_of
 
-__all__ = ["LAYOUTS", "NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
+__all__ = ["Application", "LAYOUTS", "NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
@@ -98,7 +98,7 @@ def stale_rows(url: str, column: str, *, model: str, d: int, table: str = "docs"
 
 
 @dataclass
-class _Application(ABC):
+class Application(ABC):
     """Does something about ``rate`` times a second in a thread of its own, until it is stopped.
 
     Attributes:
@@ -138,7 +138,7 @@ class _Application(ABC):
 
 
 @dataclass
-class Writer(_Application):
+class Writer(Application):
     """An application that inserts, edits and deletes."""
 
     rate: float = 50.0
@@ -165,7 +165,7 @@ class Writer(_Application):
 
 
 @dataclass
-class Searcher(_Application):
+class Searcher(Application):
     """An application that searches through the match function.
 
     Attributes:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from limosa.cli.lines import print_line, print_proofs
-from limosa.cli.pages.plan import print_plan, print_ways
+from limosa.cli.pages.plan import print_code, print_plan, print_ways
 from limosa.cli.pages.search import print_duplicates, print_found
 from limosa.cli.pages.status import print_failed, print_status
 from limosa.config import load
@@ -22,6 +22,7 @@ from limosa.model.operation import Operation
 from limosa.model.plan import Check, Plan
 from limosa.model.proof import Proof
 from limosa.model.wish import Pause
+from limosa.plan.code import Mention
 from limosa.ports.store import Progress
 from limosa.steps.duplicates import Duplicates, Pair
 from limosa.steps.search import Found, Hit
@@ -296,3 +297,12 @@ def test_the_ways_to_embed_stand_side_by_side() -> None:
     assert "$2.00, about 1 min 30 s" in said
     assert "$1.00, within 24 hours (as the file says)" in said
     assert "another model" in said
+
+
+def test_lines_of_code_are_places_that_an_editor_opens() -> None:
+    lines = [Mention(file="app/search.py", line=12, what="dimensions", text="SIZE = [768]  # dims")]
+    out = io.StringIO()
+    print_code(Console(file=out, width=40), lines, Path("src"))
+    print_code(Console(file=out, width=40), [], Path("src"))
+    assert "app/search.py:12: dimensions, SIZE = [768]  # dims\n" in out.getvalue()
+    assert "None." in out.getvalue()

@@ -103,6 +103,8 @@ def _up(step: Step, placed: _Placed, ledger: LedgerScript) -> Iterator[str]:
     for number, (alone, group) in enumerate(groups):
         last = number == len(groups) - 1
         if alone:
+            if number == 0:
+                yield "\n".join(f"{guard};" for guard in ledger.require(step, undo=False)) + "\n"
             for position, operation in group:
                 yield from _outside(operation, operation.do, ledger.note(operation, position, "done"))
             continue

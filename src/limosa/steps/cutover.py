@@ -42,7 +42,9 @@ def _cutover(voyage: Voyage) -> int:
             do="limosa run FILE goes on to there.",
         )
     _require_proofs(voyage)
-    carry_out(voyage, "cutover", leave=("switch",))
+    # What is filled from the vectors right before the switch is to have those of rows that changed of late, too.
+    catch_up(voyage)
+    carry_out(voyage, "cutover", leave=("switch",), again=("refill-twins",))
     operation, position = _find(voyage, "switch")
     left = 0
 

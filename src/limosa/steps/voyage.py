@@ -141,14 +141,19 @@ class Voyage:
         )
 
 
-def carry_out(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> None:
+def carry_out(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = (), again: tuple[str, ...] = ()) -> None:
     """Does the operations of a step that do not stand yet, in order; safe to call again.
 
     An operation that somebody did by hand, from the script that plan wrote, is recognised by its probe.
+
+    Args:
+        leave: those that are left alone; again: those that are done anew each time.
     """
     record, states = voyage.record(), voyage.records.states()
     for position, operation in enumerate(record.operations):
-        if operation.step != step or operation.id in leave or states.get(operation.id) == "done":
+        if operation.step != step or operation.id in leave:
+            continue
+        if states.get(operation.id) == "done" and operation.id not in again:
             continue
         if voyage.store.runner.stands(operation):
             voyage.records.note(operation, position, "done")
@@ -156,8 +161,8 @@ def carry_out(voyage: Voyage, step: Step, *, leave: tuple[str, ...] = ()) -> Non
             continue
         if not operation.transactional:
             voyage.records.note(operation, position, "intended")
-        again = states.get(operation.id) == "intended"
-        voyage.store.runner.apply(operation, _noting(voyage, operation, position, "done"), again=again)
+        died = states.get(operation.id) == "intended"
+        voyage.store.runner.apply(operation, _noting(voyage, operation, position, "done"), again=died)
         voyage.say(operation.title)
 
 

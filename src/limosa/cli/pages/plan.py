@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from limosa.model.migration import Migration, Split
     from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
+    from limosa.plan.code import Mention
 
-__all__ = ["print_plan", "print_ways"]
+__all__ = ["print_code", "print_plan", "print_ways"]
 
 _WAYS = frozenset({"lanes", "layouts"})
 """Estimates of ways to choose from, each shown side by side."""
@@ -53,6 +54,17 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
         lock = f" ({operation.lock})" if operation.lock else ""
         print_line(console, operation.step if operation.step != step else "", operation.title + lock)
         step = operation.step
+    console.print()
+
+
+def print_code(console: Console, lines: Sequence[Mention], folder: Path) -> None:
+    """Lines of the application's code that name what changes, one a line, as editors and compilers write places."""
+    print_heading(console, f"Lines under {folder} that name the old model, its size, the column or the match function")
+    for each in lines:
+        said = f"{each.file}:{each.line}: {each.what}, {each.text}"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
+    if not lines:
+        console.print("None.")
     console.print()
 
 

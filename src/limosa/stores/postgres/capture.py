@@ -10,7 +10,7 @@ from limosa.model.operation import Operation
 from limosa.ports.capture import Change
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.database import Database
-from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import Seat
 
@@ -43,16 +43,8 @@ def guard_function(scope: Scope, seat: Seat) -> str:
         body = f"BEGIN NEW.{quoted(seat.column)} := NULL; RETURN NEW; END"
     return (
         f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
-        f" {_PINNED} AS {_dollar(body)}"
+        f" {_PINNED} AS {dollar_quoted(body)}"
     )
-
-
-def _dollar(body: str) -> str:
-    # A body that itself holds the tag would end early; names may hold any sign.
-    tag = "$limosa$"
-    while tag in body:
-        tag = tag[:-1] + "_$"
-    return f"{tag}{body}{tag}"
 
 
 def arm(scope: Scope) -> list[Operation]:
@@ -68,7 +60,7 @@ def arm(scope: Scope) -> list[Operation]:
     }
     functions = [
         f"CREATE OR REPLACE FUNCTION {_function(scope, role).sql}() RETURNS trigger LANGUAGE plpgsql"
-        f" {_PINNED} AS {_dollar(body)}"
+        f" {_PINNED} AS {dollar_quoted(body)}"
         for role, body in bodies.items()
     ]
     if "guard" in names:

@@ -26,6 +26,7 @@ __all__ = [
     "functions",
     "look",
     "server",
+    "sized",
 ]
 
 _SQL = named_sql("limosa.stores.postgres", "catalogue")
@@ -85,11 +86,12 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """Something that names the vector column."""
+    """Something that names the vector column; of the kind ``body`` a function, whose text is ``source``."""
 
     kind: str
     name: str
     schema: str | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What the catalogue says of one table."""
+    """What the catalogue says of one table.
+
+    Attributes:
+        published_whole: those of its publications that give no list of columns.
+    """
 
     oid: int
     relation: Relation
@@ -152,6 +158,7 @@ class Table:
     indexes: tuple[IndexFacts, ...]
     triggers: tuple[Trigger, ...]
     publications: tuple[str, ...]
+    published_whole: tuple[str, ...]
     inbound_keys: tuple[str, ...]
     grants: tuple[Grant, ...]
     heap_bytes: int
@@ -200,6 +207,7 @@ def look(tx: Tx, name: str) -> Table:
         )
     row = rows[0]
     ids = {"oid": row[0]}
+    published = tx.execute(_SQL["publications"], ids)
     heap, indexes, total, toast = tx.execute(_SQL["sizes"], ids)[0]
     return Table(
         oid=row[0],
@@ -218,7 +226,8 @@ def look(tx: Tx, name: str) -> Table:
         unique_keys=tuple(tuple(columns) for _, columns in tx.execute(_SQL["unique_keys"], ids)),
         indexes=tuple(_index(each) for each in tx.execute(_SQL["indexes"], ids)),
         triggers=tuple(_trigger(each) for each in tx.execute(_SQL["triggers"], ids)),
-        publications=tuple(each[0] for each in tx.execute(_SQL["publications"], ids)),
+        publications=tuple(name for name, _ in published),
+        published_whole=tuple(name for name, whole in published if whole),
         inbound_keys=tuple(each[0] for each in tx.execute(_SQL["inbound"], ids)),
         grants=tuple(Grant(*each) for each in tx.execute(_SQL["table_grants"], ids)),
         heap_bytes=heap,
@@ -261,14 +270,20 @@ def server(tx: Tx) -> Server:
 
 
 def dependents(tx: Tx, table: Table, column: Column) -> list[Dependent]:
-    """What names the column: by the dependency catalogue, and as words in function bodies."""
+    """What names the column: by the dependency catalogue, and as words, or by its size, in function bodies."""
     found = [Dependent(*row) for row in tx.execute(_SQL["dependents"], {"oid": table.oid, "attnum": column.number})]
     words = {
         "column": rf"(\m|\"){_escaped(column.name)}(\M|\")",
         "table": rf"(\m|\"){_escaped(table.relation.name)}(\M|\")",
+        "size": sized(column.dimensions or 0),
     }
-    found += [Dependent("function", signature, schema) for signature, schema, _ in tx.execute(_SQL["bodies"], words)]
+    found += [Dependent("body", *row) for row in tx.execute(_SQL["bodies"], words)]
     return found
+
+
+def sized(dimensions: int) -> str:
+    """A pattern, for Postgres and for ``re``, of a vector type of this size."""
+    return rf'(?:vector|halfvec)"?\s*\(\s*{dimensions}\s*\)'
 
 
 def functions(tx: Tx, name: str) -> list[Function]:

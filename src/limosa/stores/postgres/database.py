@@ -46,6 +46,10 @@ TRANSIENT = (
 )
 
 
+OWN = "limosa: "
+"""How a message of limosa's own operations begins; what was needed is its detail, what to do its hint."""
+
+
 class Binary:
     """Bytes that are already in Postgres's binary format; the statement's cast gives the type."""
 
@@ -75,6 +79,10 @@ def translated(error: psycopg.Error) -> LimosaError:
         return Refused(f"Postgres says: {said}", needed="A privilege that this role lacks.", do=hint)
     if isinstance(error, pg.DiskFull):
         return Transient(f"Postgres has no disk left: {said}", do="Free space, then repeat the command.")
+    if isinstance(error, pg.RaiseException) and said.startswith(OWN):
+        # An operation of limosa's own found something in the way.
+        diag = error.diag
+        return Refused(said.removeprefix(OWN), needed=diag.message_detail or "", do=diag.message_hint or "")
     if isinstance(error, TRANSIENT):
         return Transient(f"Postgres failed: {said}", do="Nothing committed is lost; repeat the command.")
     return Refused(f"Postgres refuses: {said}", do="This is about the statement or the data, not the moment.")

@@ -4,45 +4,58 @@ from __future__ import annotations
 
 from limosa.model.migration import Migration
 from limosa.model.plan import Check
+from limosa.stores.postgres.bodies import body_checks
 from limosa.stores.postgres.capture import trigger_names
 from limosa.stores.postgres.catalogue import Dependent, Table
 from limosa.stores.postgres.names import Relation, parse_relation, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Surroundings
+from limosa.stores.postgres.travel import publication_checks, staying_checks, travel_checks
 
 __all__ = ["dependence_checks", "name_checks", "trigger_checks"]
 
 _WHY = {
-    "view": "keeps reading the old column after the switch",
-    "materialized view": "keeps reading the old column after the switch",
+    "view": "reads the old column, and belongs to another migration",
     "rule on": "keeps naming the old column after the switch",
-    "generated column": "keeps being made from the old column after the switch",
-    "policy": "keeps looking at the old column after the switch",
+    "generated column": "is made from the vector, and could only be made anew by a rewrite of the table under its lock",
     "constraint": "keeps holding for the old column after the switch",
-    "function": "names the column in its body",
     "trigger": "names the column: it would fire for, or look at, the old one after the switch",
     "object": "depends on the old column",
 }
 
 
 def dependence_checks(table: Table, scope: Scope, migration: Migration, around: Surroundings) -> list[Check]:
-    """What a renamed column cannot carry along, by name."""
+    """What hangs on the old vectors: what travels to the new ones, and what a renamed column cannot carry along."""
     if scope.shape == "fill":
         return []
-    found = [_dependent(table, scope, each) for each in _foreign(scope, migration, around)]
-    named = {check.said for check in found}
-    for trigger, function in around.trigger_bodies:
-        said = f"The trigger {trigger} calls {function}, which names the column {scope.vector}."
-        if said not in named:
-            do = f"Take {scope.vector} out of the function, or drop the trigger; then plan again."
-            found.append(_refusal(said, do))
+    match = _match_name(migration, scope, around)
+    own = {routine.signature for routine in around.routines}
+    found = _named_by_triggers(scope, around) + _predecessors(scope, around, match)
+    if scope.beside is None:
+        found += [_bound(scope, each) for each in around.dependents if _cannot_travel(each)]
+        found += travel_checks(scope, around.hanging) + publication_checks(table, around)
+    else:
+        found += staying_checks(scope, around)
+    return found + body_checks(scope, around, own=own) + _indexes(scope, around)
+
+
+def _named_by_triggers(scope: Scope, around: Surroundings) -> list[Check]:
+    do = f"Take {scope.vector} out of the function, or drop the trigger; then plan again."
+    return [
+        _refusal(f"The trigger {trigger} calls {function}, which names the column {scope.vector}.", do)
+        for trigger, function in around.trigger_bodies
+    ]
+
+
+def _predecessors(scope: Scope, around: Surroundings, match: str) -> list[Check]:
+    found = []
     for view, readers in around.predecessors:
-        others = [name for name in readers if name != _match_name(migration, scope, around)]
+        others = [name for name in readers if name != match]
         if others:
             said = f"{', '.join(others)} was made by an earlier migration and reads {scope.vector} through {view}."
             do = f'Name it in the file: function = "{others[0]}" in [target.match]; or drop it.'
             found.append(_refusal(said, do))
-    return found + (_published(table) if scope.beside is None else []) + _indexes(scope, around)
+    return found
 
 
 def _match_name(migration: Migration, scope: Scope, around: Surroundings) -> str:
@@ -53,43 +66,20 @@ def _match_name(migration: Migration, scope: Scope, around: Surroundings) -> str
     return str(Relation(schema or found, name))
 
 
-def _foreign(scope: Scope, migration: Migration, around: Surroundings) -> list[Dependent]:
-    """Dependents that are not the match function itself, not of use to a reader, and not told elsewhere."""
-    own = {routine.signature for routine in around.routines}
-    told = {"publication", "statistics"}
-    return [each for each in around.dependents if each.kind not in told and each.name not in own]
+def _cannot_travel(each: Dependent) -> bool:
+    return each.schema == "limosa" if each.kind == "view" else each.kind in _WHY
 
 
-def _dependent(table: Table, scope: Scope, dependent: Dependent) -> Check:
-    why = _WHY.get(dependent.kind, _WHY["object"])
-    do = f"Drop it before and make it again after cutover, or let it not name {scope.vector}."
-    if dependent.kind == "function":
-        do = (
-            f"If it is how the application searches, name it as function in [target.match];"
-            f" else take {scope.vector} out of it."
-        )
-    return _refusal(f"The {dependent.kind} {dependent.name} {why}.", do)
+def _bound(scope: Scope, each: Dependent) -> Check:
+    do = f"Drop it before and make it again after finish, or let it not name {scope.vector}."
+    if each.kind == "generated column":
+        do = 'Drop it before and add it again after finish; or set layout = "side_table".'
+    return _refusal(f"The {each.kind} {each.name} {_WHY[each.kind]}.", do)
 
 
 def _refusal(said: str, do: str) -> Check:
-    needed = "A vector column that nothing else in the database names."
+    needed = "A vector column on which nothing hangs but what can be made again over the new one."
     return Check(name="dependents", verdict="refused", said=said, needed=needed, do=do)
-
-
-def _published(table: Table) -> list[Check]:
-    if not table.publications:
-        return []
-    names = ", ".join(table.publications)
-    return [
-        Check(
-            name="publication",
-            verdict="refused",
-            said=f"{table.relation} is published by {names}: a new column stops the subscriber's apply.",
-            needed="A table that is not published while it is migrated.",
-            do=f"ALTER PUBLICATION {quoted(table.publications[0])} DROP TABLE {table.relation.sql};"
-            " or end the publication.",
-        )
-    ]
 
 
 def _indexes(scope: Scope, around: Surroundings) -> list[Check]:

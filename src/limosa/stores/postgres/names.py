@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from limosa.errors import Refused
 
-__all__ = ["Relation", "literal", "parse_relation", "quoted", "shortened"]
+__all__ = ["Relation", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -26,6 +26,15 @@ def literal(text: str) -> str:
     """A text as an SQL string literal, whatever standard_conforming_strings says."""
     escaped = text.replace("'", "''")
     return f" E'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{escaped}'"
+
+
+def dollar_quoted(body: str) -> str:
+    """A body of code as an SQL string, readable as it stands."""
+    # A body that itself holds the tag would end early; names may hold any sign.
+    tag = "$limosa$"
+    while tag in body:
+        tag = tag[:-1] + "_$"
+    return f"{tag}{body}{tag}"
 
 
 def shortened(name: str, suffix: str) -> str:

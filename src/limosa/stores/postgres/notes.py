@@ -168,7 +168,7 @@ def _layout(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
         said = f"Foreign keys that point here stay as they are: {', '.join(table.inbound_keys)}."
         found.append(Check(name="foreign-keys", verdict="note", said=said))
     statistics = [each.name for each in around.dependents if each.kind == "statistics"]
-    if statistics:
+    if statistics and scope.beside is not None:
         said = f"These statistics stay with the old column and go with it: {', '.join(statistics)}."
         found.append(Check(name="statistics", verdict="note", said=said))
     return found

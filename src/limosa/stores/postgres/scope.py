@@ -104,6 +104,11 @@ class Scope:
         return Seat(relation=self.relation, column=name, alias="t", key=tuple(column.name for column in self.key))
 
     @property
+    def renames(self) -> bool:
+        """The switch renames columns of the table."""
+        return self.shape == "upgrade" and self.beside is None and not self.in_place
+
+    @property
     def type(self) -> str:
         """The element type, qualified."""
         return f"{quoted(self.extension_schema)}.{quoted(self.base)}"

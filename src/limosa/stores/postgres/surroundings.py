@@ -9,9 +9,11 @@ from typing import Any
 from limosa.model.migration import Migration
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Tx
-from limosa.stores.postgres.catalogue import Dependent, Table, dependents
+from limosa.stores.postgres.catalogue import Column, Dependent, Table, dependents
 from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.dependents import Hanging, column_settings, hanging_on
 from limosa.stores.postgres.indexes import index_relation
+from limosa.stores.postgres.layouts.twins import held_names
 from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.scope import Scope
 
@@ -127,6 +129,8 @@ class Surroundings:
 
     Attributes:
         parents, children: tables from which it inherits, and that inherit from it.
+        dependents: what names the vector column; hanging: what of it, and on it, can be made again.
+        settings: statements that give the new column what people gave to the old one.
         indexes: indexes that name the vector column at all: name, unique, method.
         trigger_bodies: trigger and function whose body names the vector column.
         taken: names that limosa needs and that are not free.
@@ -140,6 +144,8 @@ class Surroundings:
     children: tuple[str, ...]
     grants: Grants
     dependents: tuple[Dependent, ...]
+    hanging: Hanging
+    settings: tuple[str, ...]
     indexes: tuple[tuple[str, bool, str], ...]
     trigger_bodies: tuple[tuple[str, str], ...]
     taken: tuple[str, ...]
@@ -163,6 +169,8 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
     grants = _grants(tx, table, scope)
     stage, finished = _ledger(tx, scope, grants)
     found = dependents(tx, holder, column) if column is not None else []
+    made = routines(tx, migration, scope)
+    hanging = _hanging(tx, holder, column, made) if column is not None else Hanging()
     views = [
         Relation("limosa", each.name.removeprefix("limosa."))
         for each in found
@@ -178,6 +186,8 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
         children=kin.children,
         grants=grants,
         dependents=tuple(each for each in found if not (each.schema == "limosa" and _is_view(each, views))),
+        hanging=hanging,
+        settings=column_settings(tx, holder.oid, column.number, scope.new(0).column) if column is not None else (),
         indexes=tuple(
             (name, unique or exclusion, method)
             for name, unique, exclusion, method in tx.execute(
@@ -185,9 +195,9 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
             )
         ),
         trigger_bodies=tuple((name, function) for name, function in bodies),
-        taken=_taken(tx, table, scope),
+        taken=_taken(tx, table, scope, hanging),
         predecessors=_predecessors(tx, views),
-        routines=routines(tx, migration, scope),
+        routines=made,
         bare_types=bare_types(tx, table.oid),
         vector_type=vector_type(tx, scope.extension_schema),
         room=Room(
@@ -236,6 +246,18 @@ def vector_type(tx: Tx, schema: str) -> str:
     return str(tx.execute(_SQL["vector_type"], {"schema": schema})[0][0])
 
 
+def _hanging(tx: PostgresTx, holder: Table, column: Column, own: Sequence[Routine]) -> Hanging:
+    """What hangs on the column, without the match function, which limosa writes itself."""
+    found = hanging_on(tx, holder.oid, column.number)
+    called = [
+        str(tx.raw("SELECT to_regprocedure($1)::text", each.name)[0][0]) if each.kind == "function" else ""
+        for each in found.remade
+    ]
+    signatures = {routine.signature for routine in own}
+    kept = (each for each, name in zip(found.remade, called, strict=True) if name not in signatures)
+    return Hanging(tuple(kept), found.others)
+
+
 def _is_view(dependent: Dependent, views: list[Relation]) -> bool:
     return any(str(view) == dependent.name for view in views)
 
@@ -274,18 +296,21 @@ def _ledger(tx: PostgresTx, scope: Scope, grants: Grants) -> tuple[Stage | None,
     return stage, frozenset(str(row[0]) for row in tx.execute(_SQL["finished"]))
 
 
-def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
+def _taken(tx: PostgresTx, table: Table, scope: Scope, hanging: Hanging) -> tuple[str, ...]:
     """Names that the operations will make and that are there already."""
     if scope.shape == "fill":
         return ()
-    seats = (scope.new(0), scope.old(1)) if scope.beside is None and not scope.in_place else ()
+    seats = (scope.new(0), scope.old(1)) if scope.renames else ()
     columns = [seat.column for seat in seats if table.column(seat.column) is not None]
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
-    wanted += [scope.beside] if scope.beside is not None else []
+    held = [name.relation for name in held_names(hanging.remade)] if scope.renames else []
+    wanted += [*held, *([scope.beside] if scope.beside is not None else [])]
     wanted += [scope.old(0).relation] if scope.in_place else []
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]
-    return (*(f"column {name}" for name in columns), *found)
+    # Names are cut at 63 bytes: two that begin alike would become one.
+    twice = [f"{each}, twice" for each in dict.fromkeys(held) if held.count(each) > 1]
+    return (*(f"column {name}" for name in columns), *found, *twice)
 
 
 def _predecessors(tx: PostgresTx, views: list[Relation]) -> tuple[tuple[Relation, tuple[str, ...]], ...]:

@@ -44,7 +44,8 @@ def define(tx: PostgresTx, oid: int, table: Relation) -> Definition:
     before = (
         *_texts(tx, "sequences", oid),
         made,
-        *(s for name in ("attributes", "owned", "owner") for s in _texts(tx, name, oid)),
+        *(str(statement) for (statement,) in tx.raw(_SQL["attributes"], oid, 0, "")),
+        *(s for name in ("owned", "owner") for s in _texts(tx, name, oid)),
     )
     after = [s for name in _AFTER for s in _texts(tx, name, oid)]
     return Definition(

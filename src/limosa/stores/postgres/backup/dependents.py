@@ -10,7 +10,7 @@ from limosa.ports.named import named_sql
 from limosa.stores.postgres.backup.definition import hung_on, relation_options
 from limosa.stores.postgres.database import PostgresTx
 
-__all__ = ["TakenAlong", "constraint", "taken_along"]
+__all__ = ["Found", "Object", "TakenAlong", "constraint", "in_order", "search", "statements", "taken_along", "view"]
 
 _SQL = named_sql("limosa.stores.postgres.backup", "dependents")
 _TABLES = named_sql("limosa.stores.postgres.backup", "definition")
@@ -28,7 +28,7 @@ _MADE_BY = {
 }
 """The statement that makes an object of a kind again."""
 
-_Object = tuple[int, int]
+Object = tuple[int, int]
 """Catalogue and row: classid and objid, as pg_depend names an object."""
 
 
@@ -41,13 +41,13 @@ class TakenAlong:
 
 
 @dataclass(slots=True)
-class _Found:
-    """One object outside the table, and the objects that it hangs on."""
+class Found:
+    """One object, the relation that bears it (0 for none), and the objects that it hangs on."""
 
     kind: str
     name: str
     bearer: int
-    needs: set[_Object] = field(default_factory=set)
+    needs: set[Object] = field(default_factory=set)
 
 
 def taken_along(tx: PostgresTx, oid: int) -> TakenAlong:
@@ -55,20 +55,20 @@ def taken_along(tx: PostgresTx, oid: int) -> TakenAlong:
 
     Extended statistics and memberships in publications are told too: pg_dump leaves them out of a table's archive.
     """
-    found = _search(tx, oid)
+    found = search(tx, oid)
     relations = {key[1] for key, each in found.items() if each.kind in _VIEWS}
     alone = {key: each for key, each in found.items() if each.kind in _VIEWS or each.bearer not in relations}
     made: dict[str, tuple[str, ...]] = {}
     lost = []
-    for key in _order(alone):
-        statements = tuple(_statements(tx, alone[key], key))
-        if statements:
-            made[alone[key].name] = statements
+    for key in in_order(alone):
+        again = tuple(statements(tx, alone[key], key))
+        if again:
+            made[alone[key].name] = again
         elif alone[key].kind != "trigger":
             # A trigger without a statement is an internal one of a foreign key.
             lost.append(alone[key].name)
     for kind in ("statistics", "publications"):
-        for name, statement in tx.raw(_TABLES[kind], oid):
+        for name, statement in tx.raw(_TABLES[kind], oid, *((0,) if kind == "statistics" else ())):
             title = f"{kind.removesuffix('s') if kind == 'publications' else kind} {name}"
             made[title] = (*made.get(title, ()), str(statement))
     return TakenAlong(tuple(made.items()), tuple(sorted(set(lost))))
@@ -79,21 +79,25 @@ def constraint(tx: PostgresTx, oid: int) -> list[str]:
     return [str(statement) for (statement,) in tx.raw(_SQL["constraint"], oid)]
 
 
-def _search(tx: PostgresTx, oid: int) -> dict[_Object, _Found]:
-    """Level by level; what belongs to the table itself is followed and not told."""
+def search(tx: PostgresTx, oid: int, *, column: int = 0) -> dict[Object, Found]:
+    """What hangs on a table, level by level; what belongs to the table itself is followed and not told.
+
+    Args:
+        column: number of the one column that is asked about; what of the table itself hangs on it is told then too.
+    """
     relation = int(tx.raw("SELECT 'pg_class'::regclass::oid::bigint")[0][0])
-    front: set[_Object] = {(relation, oid)}
-    bearers: dict[_Object, _Object] = {(relation, oid): (relation, oid)}
-    found: dict[_Object, _Found] = {}
+    front: set[Object] = {(relation, oid)}
+    bearers: dict[Object, Object] = {(relation, oid): (relation, oid)}
+    found: dict[Object, Found] = {}
     while front:
         classes, oids = zip(*front, strict=True)
-        rows = tx.raw(_SQL["level"], list(map(str, classes)), list(map(str, oids)))
+        rows = tx.raw(_SQL["level"], list(map(str, classes)), list(map(str, oids)), oid, column)
         front = set()
         for need_class, need, kind_class, each, bearer, kind, name in rows:
             seen = (int(kind_class), int(each))
             view = kind in _VIEWS
             # Its toast table's index is borne by that, and that by the table.
-            own = bearers.get((relation, int(bearer or 0))) == (relation, oid) and not view
+            own = not column and not view and bearers.get((relation, int(bearer or 0))) == (relation, oid)
             key = (relation, oid) if own else (relation, int(bearer)) if view else seen
             if seen not in bearers:
                 bearers[seen] = key
@@ -102,14 +106,15 @@ def _search(tx: PostgresTx, oid: int) -> dict[_Object, _Found]:
                     bearers[key] = key
                     front.add(key)
             if not own and _told(kind, name):
-                there = found.setdefault(key, _Found(kind, _named(kind, name), int(bearer or 0)))
+                there = found.setdefault(key, Found(kind, _named(kind, name), int(bearer or 0)))
                 there.needs.add(bearers[(int(need_class), int(need))])
     return found
 
 
 def _told(kind: str, name: str) -> bool:
-    # The row type of a view, and its toast table, come with it.
-    return not (kind == "object" and name.startswith(("type ", "toast table ")))
+    # The row type of a view, and its toast table with its index, come with it.
+    own = kind == "object" and name.startswith(("type ", "toast table "))
+    return not own and not name.startswith("index pg_toast.")
 
 
 def _named(kind: str, name: str) -> str:
@@ -119,7 +124,8 @@ def _named(kind: str, name: str) -> str:
     return name
 
 
-def _order(found: Mapping[_Object, _Found]) -> list[_Object]:
+def in_order(found: Mapping[Object, Found]) -> list[Object]:
+    """Their objects, first what others need."""
     graph = {key: [need for need in each.needs if need in found and need != key] for key, each in found.items()}
     try:
         return list(TopologicalSorter(graph).static_order())
@@ -127,20 +133,29 @@ def _order(found: Mapping[_Object, _Found]) -> list[_Object]:
         return sorted(found)
 
 
-def _statements(tx: PostgresTx, each: _Found, key: _Object) -> list[str]:
+def statements(tx: PostgresTx, each: Found, key: Object) -> list[str]:
+    """What makes an object again, a materialized view with its rows; empty where nothing does."""
     oid = key[1]
     if each.kind in _VIEWS:
-        return _view(tx, oid)
+        return [*view(tx, oid), *(str(refresh) for (refresh,) in tx.raw(_SQL["refresh"], oid))]
     if each.kind == "policy":
-        return [str(statement) for (statement,) in tx.raw(_TABLES["policies"], 0, oid)]
+        rows = [*tx.raw(_TABLES["policies"], 0, oid), *tx.raw(_SQL["policy_comment"], oid)]
+        return [str(statement) for (statement,) in rows]
+    if each.kind == "statistics":
+        return [str(statement) for _, statement in tx.raw(_TABLES["statistics"], 0, oid)]
     if each.kind not in _MADE_BY:
         return []
     return [str(statement) for (statement,) in tx.raw(_SQL[_MADE_BY[each.kind]], oid)]
 
 
-def _view(tx: PostgresTx, oid: int) -> list[str]:
+def view(tx: PostgresTx, oid: int) -> list[str]:
+    """What makes a view or a materialized view again with all that belongs to it, but not its rows."""
     made = tx.raw(_SQL["view"], oid, relation_options(tx, oid))
-    rest = [tx.raw(_TABLES["owner"], oid), tx.raw(_SQL["view_defaults"], oid)]
-    rest += [tx.raw(_TABLES[name], oid) for name in ("attributes", "indexes", "index_settings", "rules", "triggers")]
-    statements = [str(statement) for rows in (made, *rest) for (statement,) in rows]
-    return [*statements, *hung_on(tx, oid), *(str(each) for (each,) in tx.raw(_SQL["refresh"], oid))]
+    rest = [
+        tx.raw(_TABLES["owner"], oid),
+        tx.raw(_SQL["view_defaults"], oid),
+        tx.raw(_TABLES["attributes"], oid, 0, ""),
+    ]
+    rest += [tx.raw(_TABLES[name], oid) for name in ("indexes", "index_settings", "rules", "triggers")]
+    rest.append([(statement,) for _, statement in tx.raw(_TABLES["statistics"], oid, 0)])
+    return [*(str(statement) for rows in (made, *rest) for (statement,) in rows), *hung_on(tx, oid)]

@@ -29,8 +29,26 @@ def layout_of(
         return FillLayout(scope)
     index, predecessors = migration.index, tuple(view for view, _ in around.predecessors)
     if scope.beside is None:
-        made = InPlaceLayout if migration.layout == "in_place" else ColumnLayout
-        return made(scope=scope, table=table, index=index, match=match, rows=rows, predecessors=predecessors)
+        if scope.in_place:
+            return InPlaceLayout(
+                scope=scope,
+                table=table,
+                index=index,
+                match=match,
+                rows=rows,
+                predecessors=predecessors,
+                remade=around.hanging.remade,
+            )
+        return ColumnLayout(
+            scope=scope,
+            table=table,
+            index=index,
+            match=match,
+            rows=rows,
+            predecessors=predecessors,
+            remade=around.hanging.remade,
+            settings=around.settings,
+        )
     return SideTableLayout(
         scope=scope,
         side=scope.beside,

@@ -8,6 +8,7 @@ from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm, guard_trigger, trigger_names
 from limosa.stores.postgres.catalogue import Column, Table
+from limosa.stores.postgres.dependents import Remade
 from limosa.stores.postgres.indexes import build
 from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, inherit_name
 from limosa.stores.postgres.match import MatchFunction
@@ -32,6 +33,7 @@ class InPlaceLayout:
         table: the facts when the plan was made.
         rows: rows of the filter then.
         predecessors: views that earlier migrations of limosa left over the column.
+        remade: what hangs on the column, and is dropped and made again around each change of its type.
     """
 
     scope: Scope
@@ -40,6 +42,7 @@ class InPlaceLayout:
     match: MatchFunction | None
     rows: int
     predecessors: tuple[Relation, ...] = ()
+    remade: tuple[Remade, ...] = ()
 
     def make_room(self) -> list[Operation]:
         """Capture, the change of type, and what the application reads through."""
@@ -49,7 +52,7 @@ class InPlaceLayout:
         """The index, then the match function that answers in both spaces."""
         built = build(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
         ready = [self.match.phase("ready", step="index", before="filling")] if self.match is not None else []
-        return built + ready
+        return [*built, *self._refreshed(), *ready]
 
     def switch(self) -> list[Operation]:
         """The vectors stand where they belong already: only the match function prefers the new ones from here on."""
@@ -101,16 +104,46 @@ class InPlaceLayout:
                 lock,
                 self._unguarded,
                 *self._save(saved),
+                *self._dropped,
                 *(f"DROP INDEX {Relation(scope.relation.schema, name).sql}" for name, _ in self._old_indexes),
                 *([f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} DROP NOT NULL"] if column.not_null else []),
                 f"{_retyped(table, column.name, f'{scope.type}({scope.new_dimensions})')} NULL",
                 *_stored(table, column),
                 *guard_trigger(scope),
+                *(statement for each in self.remade for statement in each.create),
             ),
-            undo=(lock, self._unguarded, *self._bring_back(saved, column)),
+            undo=(
+                lock,
+                self._unguarded,
+                *self._dropped,
+                *self._bring_back(saved, column),
+                *(statement for each in self.remade for statement in (*each.create, each.refresh) if statement),
+            ),
             probe=f"SELECT to_regclass({literal(saved.relation.sql)}) IS NOT NULL",
             lock="ACCESS EXCLUSIVE",
         )
+
+    def _refreshed(self) -> list[Operation]:
+        """Fills the materialized views that were made again."""
+        return [
+            Operation(
+                id=f"refresh-{number}",
+                step="index",
+                title=f"Fill the materialized view {each.name} with the new vectors",
+                do=(each.refresh,),
+                probe=(
+                    "SELECT relispopulated FROM pg_class"
+                    f" WHERE oid = to_regclass({literal(each.names[0].relation.sql)})"
+                ),
+                lock="ACCESS EXCLUSIVE on the view",
+            )
+            for number, each in enumerate(self.remade, 1)
+            if each.refresh
+        ]
+
+    @property
+    def _dropped(self) -> tuple[str, ...]:
+        return tuple(each.drop for each in reversed(self.remade))
 
     @property
     def _unguarded(self) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["disarm", "drop_old", "final_match", "has_column", "inherit_name", "lift_not_null", "negated"]
+__all__ = [
+    "disarm",
+    "drop_old",
+    "final_match",
+    "has_column",
+    "inherit_name",
+    "lift_not_null",
+    "negated",
+    "nothing_hangs",
+]
 
 
 def has_column(relation: Relation, name: str) -> str:
@@ -55,10 +66,61 @@ def final_match(match: MatchFunction | None) -> list[Operation]:
     ]
 
 
+def nothing_hangs(scope: Scope, parked: Sequence[Relation] = (), *, epoch: int = 1) -> Operation:
+    """Fails, before anything of finish is done, while something reads the old vectors that does not go with them.
+
+    It is asked at finish and not at plan: until then a view may be changed, and another one made.
+
+    Args:
+        parked: views that are dropped with the old vectors.
+    """
+    seat = scope.old(epoch)
+    gone = ", ".join(f"to_regclass({literal(view.sql)})" for view in parked)
+    column = f" AND a.attname = {literal(seat.column)}"
+    if seat.beside:
+        # The whole table goes, and what is its own with it.
+        column = (
+            " AND NOT EXISTS (SELECT FROM pg_depend AS o WHERE o.classid = d.classid AND o.objid = d.objid"
+            " AND o.refobjid = d.refobjid AND o.deptype IN ('a', 'i'))"
+        )
+    # What is bound by 'n' stops a DROP; the views of limosa's own are dropped first.
+    found = (
+        "SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, 0), ', ') FROM pg_depend AS d"
+        " LEFT JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+        " LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
+        " LEFT JOIN pg_class AS v ON v.oid = r.ev_class"
+        f" WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass({literal(seat.relation.sql)})"
+        f" AND d.deptype = 'n'{column} AND (v.oid IS NULL OR v.relnamespace <> 'limosa'::regnamespace"
+        f" AND coalesce(v.oid <> ALL (ARRAY[{gone}]::oid[]), true))"
+    )
+    where = f"{seat.relation}.{seat.column}"
+    body = (
+        f"DECLARE said text := ({found}); BEGIN\n"
+        f"  IF said <> '' THEN RAISE EXCEPTION USING MESSAGE = 'limosa: ' || said || {literal(f' reads {where}.')},"
+        " DETAIL = 'Nothing that reads the old vectors, which are dropped now. Nothing of finish has been done.',"
+        " HINT = 'Let it read the new vectors, or drop it; then limosa finish FILE.'; END IF;\nEND"
+    )
+    return Operation(
+        id="nothing-hangs",
+        step="finish",
+        title=f"See that nothing reads {where} any more",
+        do=(f"DO {dollar_quoted(body)}",),
+    )
+
+
 def drop_old(
-    scope: Scope, match: MatchFunction | None, predecessors: tuple[Relation, ...], *, epoch: int = 1
+    scope: Scope,
+    match: MatchFunction | None,
+    predecessors: tuple[Relation, ...],
+    *,
+    epoch: int = 1,
+    first: Sequence[str] = (),
 ) -> Operation:
-    """Drops the old vectors with their index, and the internal views over them."""
+    """Drops the old vectors with their index, and the internal views over them.
+
+    Args:
+        first: statements that drop what reads them.
+    """
     seat = scope.old(epoch)
     views = [view.sql for view in predecessors]
     if match is not None:
@@ -70,7 +132,7 @@ def drop_old(
         id="drop-old",
         step="finish",
         title=f"Drop the old vectors {seat.relation if seat.beside else seat.column} and their index",
-        do=(*((f"DROP VIEW IF EXISTS {', '.join(views)}",) if views else ()), drop),
+        do=(*first, *((f"DROP VIEW IF EXISTS {', '.join(views)}",) if views else ()), drop),
         probe=negated(has_column(seat.relation, seat.column)),
         lock="ACCESS EXCLUSIVE",
     )

@@ -9,7 +9,14 @@ from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm
 from limosa.stores.postgres.catalogue import Grant, Table
 from limosa.stores.postgres.indexes import build
-from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, has_column, lift_not_null
+from limosa.stores.postgres.layouts.parts import (
+    disarm,
+    drop_old,
+    final_match,
+    has_column,
+    lift_not_null,
+    nothing_hangs,
+)
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted, shortened
 from limosa.stores.postgres.scope import Scope
@@ -74,7 +81,13 @@ class SideTableLayout:
 
     def clear_away(self) -> list[Operation]:
         """Takes the triggers and the old vectors away; the table beside stays, with its foreign key."""
-        return [*final_match(self.match), disarm(self.scope), drop_old(self.scope, self.match, self.predecessors)]
+        scope, match = self.scope, self.match
+        return [
+            nothing_hangs(scope),
+            *final_match(match),
+            disarm(scope),
+            drop_old(scope, match, self.predecessors),
+        ]
 
     def _make_table(self) -> Operation:
         scope, side = self.scope, self.side.sql

@@ -75,14 +75,17 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s AND d.refobjs
       SELECT FROM pg_constraint AS x WHERE x.oid = d.objid AND x.contype = 'n'));
 
 -- name: bodies
--- Function bodies are text: no dependency is recorded, so the column and the table are looked for as words.
-SELECT p.oid::regprocedure::text, n.nspname, p.proname
+-- Function bodies are text: no dependency is recorded, so the table, and the column or its size, are looked for as words.
+SELECT p.oid::regprocedure::text, n.nspname, p.prosrc
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace JOIN pg_language AS l ON l.oid = p.prolang
 WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'limosa')
-  AND p.prosrc ~* %(column)s AND p.prosrc ~* %(table)s;
+  AND (p.prosrc ~* %(column)s OR p.prosrc ~* %(size)s) AND p.prosrc ~* %(table)s
+ORDER BY 1;
 
 -- name: publications
-SELECT p.pubname, p.puballtables FROM pg_publication AS p
+SELECT p.pubname, NOT EXISTS (
+    SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = %(oid)s AND r.prattrs IS NOT NULL)
+FROM pg_publication AS p
 WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = %(oid)s)
    OR EXISTS (SELECT FROM pg_publication_namespace AS s JOIN pg_class AS c ON c.relnamespace = s.pnnspid
        WHERE s.pnpubid = p.oid AND c.oid = %(oid)s);

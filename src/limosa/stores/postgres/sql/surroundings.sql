@@ -26,7 +26,11 @@ SELECT has_table_privilege(%(oid)s::oid, 'SELECT'), has_table_privilege(%(oid)s:
 -- name: taken
 SELECT CASE c.relkind WHEN 'i' THEN 'index' WHEN 'v' THEN 'view' ELSE 'relation' END, n.nspname, c.relname
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]));
+WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]))
+UNION ALL
+SELECT 'statistics', n.nspname, s.stxname
+FROM pg_statistic_ext AS s JOIN pg_namespace AS n ON n.oid = s.stxnamespace
+WHERE (n.nspname, s.stxname) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]));
 
 -- name: columns_touched
 -- Indexes that name the vector column in a predicate, an expression or beside other columns go with it when it is dropped.

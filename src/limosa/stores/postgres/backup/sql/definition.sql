@@ -49,7 +49,9 @@ SELECT CASE WHEN m.amname IS NULL THEN '' ELSE format(' USING %I', m.amname) END
 FROM pg_class AS c LEFT JOIN pg_am AS m ON m.oid = c.relam WHERE c.oid = $1;
 
 -- name: attributes
-SELECT format('ALTER TABLE %s ALTER COLUMN %I SET %s', $1::regclass, a.attname, v.what)
+-- Of every column, or, where $2 is not 0, of that one under the name $3.
+SELECT format('ALTER TABLE %s ALTER COLUMN %I SET %s', $1::regclass, CASE WHEN $2::int = 0 THEN a.attname ELSE $3::text END,
+    v.what)
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid CROSS JOIN LATERAL (VALUES
     (1, CASE WHEN a.attstorage <> t.typstorage THEN 'STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN'
         WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END END),
@@ -57,7 +59,8 @@ FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid CROSS JOIN LATERA
     (3, CASE WHEN a.attstattarget >= 0 THEN format('STATISTICS %s', a.attstattarget) END),
     (4, (SELECT '(' || string_agg(format('%I=%L', split_part(each, '=', 1), split_part(each, '=', 2)), ', ') || ')'
         FROM unnest(a.attoptions) AS each))) AS v(position, what)
-WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND v.what IS NOT NULL ORDER BY a.attnum, v.position;
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND v.what IS NOT NULL AND ($2 = 0 OR a.attnum = $2)
+ORDER BY a.attnum, v.position;
 
 -- name: owner
 SELECT format('ALTER %s %s OWNER TO %I', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
@@ -212,7 +215,7 @@ SELECT s.stxname, unnest(array_remove(ARRAY[pg_get_statisticsobjdef(s.oid),
         s.stxstattarget) END,
     (SELECT format('COMMENT ON STATISTICS %I.%I IS %L', n.nspname, s.stxname, description) FROM pg_description
         WHERE classoid = 'pg_statistic_ext'::regclass AND objoid = s.oid)], NULL))
-FROM pg_statistic_ext AS s JOIN pg_namespace AS n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1 ORDER BY s.oid;
+FROM pg_statistic_ext AS s JOIN pg_namespace AS n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1 OR s.oid = $2 ORDER BY s.oid;
 
 -- name: publications
 SELECT p.pubname, format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', p.pubname, $1::regclass,

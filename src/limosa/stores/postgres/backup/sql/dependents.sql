@@ -2,6 +2,7 @@
 
 -- name: level
 -- Everything that depends on some objects ($1 classes, $2 oids), with the relation that bears it: 0 where none does.
+-- Of the table $3 only the column $4 counts, where it is not 0; its own default and NOT NULL are no dependents of it.
 SELECT DISTINCT d.refclassid::oid, d.refobjid, d.classid::oid, d.objid,
     CASE d.classid
         WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = d.objid)
@@ -29,6 +30,7 @@ SELECT DISTINCT d.refclassid::oid, d.refobjid, d.classid::oid, d.objid,
             WHEN 'f' THEN 'foreign key' ELSE 'constraint' END
         WHEN 'pg_trigger'::regclass THEN 'trigger'
         WHEN 'pg_policy'::regclass THEN 'policy'
+        WHEN 'pg_statistic_ext'::regclass THEN 'statistics'
         WHEN 'pg_attrdef'::regclass THEN 'default'
         WHEN 'pg_proc'::regclass THEN CASE (SELECT prokind FROM pg_proc WHERE oid = d.objid)
             WHEN 'f' THEN 'function' WHEN 'p' THEN 'function' ELSE 'object' END
@@ -36,7 +38,16 @@ SELECT DISTINCT d.refclassid::oid, d.refobjid, d.classid::oid, d.objid,
     pg_describe_object(d.classid, d.objid, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objsubid ELSE 0 END)
 FROM unnest($1::oid[], $2::oid[]) AS known(class, oid)
 JOIN pg_depend AS d ON d.refclassid = known.class AND d.refobjid = known.oid AND d.deptype IN ('n', 'a', 'i')
-LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid;
+LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+WHERE $4::int = 0 OR d.refclassid <> 'pg_class'::regclass OR d.refobjid <> $3::oid OR d.refobjsubid = $4
+  AND NOT EXISTS (SELECT FROM pg_attrdef AS x WHERE d.classid = 'pg_attrdef'::regclass AND x.oid = d.objid
+      AND x.adrelid = $3 AND x.adnum = $4)
+  AND NOT EXISTS (SELECT FROM pg_constraint AS x WHERE d.classid = 'pg_constraint'::regclass AND x.oid = d.objid
+      AND x.contype = 'n');
+
+-- name: policy_comment
+SELECT format('COMMENT ON POLICY %I ON %s IS %L', p.polname, p.polrelid::regclass, d.description)
+FROM pg_policy AS p JOIN pg_description AS d ON d.classoid = 'pg_policy'::regclass AND d.objoid = p.oid WHERE p.oid = $1;
 
 -- name: constraint
 SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
