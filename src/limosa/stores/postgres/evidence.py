@@ -18,7 +18,7 @@ from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import index_relation, operator_class
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import literal, quoted
+from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.search import BY_INDEX, EXACT, ColumnSearch, neighbours, settings, similarity
 
 __all__ = ["ColumnEvidence"]
@@ -36,6 +36,10 @@ JOIN pg_opclass AS o ON o.oid = i.indclass[0]
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = to_regclass($1) AND a.attname = $2 AND m.amname IN ('hnsw', 'ivfflat')
 ORDER BY c.relname = $3 DESC, o.opcname = $4 DESC, i.indisvalid DESC, c.relname"""
+
+
+_PARTS = """SELECT c.relname FROM pg_partition_tree(to_regclass($1)) AS p JOIN pg_class AS c ON c.oid = p.relid
+WHERE p.isleaf AND p.level > 0"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +141,17 @@ class ColumnEvidence:
         return _answered(answered), _answered(direct)
 
     def _used(self, tx: PostgresTx, name: str) -> Literal["planned", "forced", "never"]:
-        if name in self._planned(tx):
+        # A plan names the indexes of partitions, not the table's: each of them must serve, and in a plan of the
+        # planner's own one is enough, as it rightly reads the whole of a small partition.
+        schema = self.search.column.seat.relation.schema
+        names = {str(row[0]) for row in tx.raw(_PARTS, Relation(schema, name).sql)} or {name}
+        planned = self._planned(tx)
+        if names <= planned:
             return "planned"
         with settings(tx, BY_INDEX):
-            return "forced" if name in self._planned(tx) else "never"
+            if not names <= self._planned(tx):
+                return "never"
+        return "planned" if names & planned else "forced"
 
     def _planned(self, tx: PostgresTx) -> set[str]:
         """The indexes that the plan of a nearest-neighbour query names."""

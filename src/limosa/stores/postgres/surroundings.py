@@ -13,6 +13,7 @@ from limosa.stores.postgres.catalogue import Dependent, Table, dependents
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.partition_indexes import partition_index
 from limosa.stores.postgres.scope import Scope
 
 __all__ = [
@@ -282,6 +283,7 @@ def _taken(tx: PostgresTx, table: Table, scope: Scope) -> tuple[str, ...]:
     columns = [seat.column for seat in seats if table.column(seat.column) is not None]
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
     wanted += [scope.beside] if scope.beside is not None else []
+    wanted += [partition_index(scope, each.relation) for each in table.partitions] if scope.beside is None else []
     wanted += [scope.old(0).relation] if scope.in_place else []
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]

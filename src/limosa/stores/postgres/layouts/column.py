@@ -12,6 +12,7 @@ from limosa.stores.postgres.indexes import build
 from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, has_column, inherit_name, lift_not_null
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, quoted
+from limosa.stores.postgres.partition_indexes import build_apart
 from limosa.stores.postgres.scope import Scope
 
 __all__ = ["ColumnLayout"]
@@ -40,7 +41,8 @@ class ColumnLayout:
 
     def build_index(self) -> list[Operation]:
         """The index, then the match function that answers in both spaces."""
-        built = build(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
+        made = build_apart if self.scope.partitioned else build
+        built = made(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
         ready = [self.match.phase("ready", step="index", before="filling")] if self.match is not None else []
         return built + ready
 
