@@ -11,6 +11,7 @@ from limosa.errors import Refused
 from limosa.model.operation import Step
 from limosa.model.plan import Plan
 from limosa.model.proof import Proof
+from limosa.steps.amend import amend
 from limosa.steps.backfill import backfill, catch_up
 from limosa.steps.braking import braking
 from limosa.steps.expand import expand
@@ -101,6 +102,9 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
 
 def _go_on(voyage: Voyage, record: Record, limit: int | None) -> list[Proof]:
     if record.switched:
+        with voyage.store.runner.alone():
+            amend(voyage, "expand")
+            amend(voyage, "index")
         catch_up(voyage)
         return verify(voyage)
     expand(voyage)

@@ -24,6 +24,13 @@ class Ill:
     file: dict[str, Any] = field(default_factory=dict)
 
 
+PARTITIONED = (
+    "CREATE TABLE q (LIKE questions) PARTITION BY RANGE (id)",
+    "ALTER TABLE q ADD PRIMARY KEY (id)",
+    "ALTER TABLE q ATTACH PARTITION questions FOR VALUES FROM (1) TO (1000)",
+)
+"""``q``, whose one partition is ``questions``."""
+
 TABLES: dict[str, Ill] = {
     "view": Ill(
         "table",
@@ -37,15 +44,68 @@ TABLES: dict[str, Ill] = {
         sql=("CREATE MATERIALIZED VIEW q AS SELECT * FROM questions",),
         file={"source.table": "q"},
     ),
-    "partitioned table": Ill(
+    "partitioned again": Ill(
         "table",
-        ("is a partitioned table", "ordinary table"),
+        ("The partition public.q1 of public.q is partitioned again", "DETACH PARTITION"),
         sql=(
-            "CREATE TABLE q (LIKE questions) PARTITION BY RANGE (id)",
-            "ALTER TABLE q ADD PRIMARY KEY (id)",
-            "ALTER TABLE q ATTACH PARTITION questions FOR VALUES FROM (1) TO (1000)",
+            *PARTITIONED,
+            "CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (1000) TO (2000) PARTITION BY RANGE (id)",
         ),
         file={"source.table": "q"},
+    ),
+    "foreign partition": Ill(
+        "table",
+        ("The partition public.q1 of public.q is a foreign table", "DETACH PARTITION"),
+        sql=(
+            *PARTITIONED[:1],
+            "ALTER TABLE q ATTACH PARTITION questions FOR VALUES FROM (1) TO (1000)",
+            "CREATE FOREIGN DATA WRAPPER none",
+            "CREATE SERVER elsewhere FOREIGN DATA WRAPPER none",
+            "CREATE FOREIGN TABLE q1 PARTITION OF q FOR VALUES FROM (1000) TO (2000) SERVER elsewhere",
+        ),
+        file={"source.table": "q"},
+    ),
+    "unlogged partition": Ill(
+        "table",
+        ("The partition public.q1 of public.q is unlogged", 'ALTER TABLE "public"."q1" SET LOGGED'),
+        sql=(*PARTITIONED, "CREATE UNLOGGED TABLE q1 PARTITION OF q FOR VALUES FROM (1000) TO (2000)"),
+        file={"source.table": "q"},
+    ),
+    "partition of its own rule": Ill(
+        "partition",
+        ("embedding is NOT NULL in the partition public.questions", "DROP NOT NULL"),
+        sql=(*PARTITIONED, "ALTER TABLE questions ALTER embedding SET NOT NULL"),
+        file={"source.table": "q"},
+    ),
+    "view over a partition": Ill(
+        "dependents",
+        ("The view public.one keeps reading the old column",),
+        sql=(*PARTITIONED, "CREATE VIEW one AS SELECT embedding FROM questions"),
+        file={"source.table": "q"},
+    ),
+    "published partition": Ill(
+        "publication",
+        ("is published by parts",),
+        sql=(*PARTITIONED, "CREATE PUBLICATION parts FOR TABLE questions"),
+        file={"source.table": "q"},
+    ),
+    "name of a partition's index": Ill(
+        "names",
+        ("index public.questions_embedding_limosa_idx",),
+        sql=(*PARTITIONED, "CREATE INDEX questions_embedding_limosa_idx ON questions (title)"),
+        file={"source.table": "q"},
+    ),
+    "partitions in place": Ill(
+        "layout",
+        ("in_place would write all 1 partitions of public.q anew", '"side_table"'),
+        sql=PARTITIONED,
+        file={"source.table": "q", "target.layout": "in_place"},
+    ),
+    "backup of partitions": Ill(
+        "backup",
+        ("without its partitions", 'backup = "database"'),
+        sql=PARTITIONED,
+        file={"source.table": "q", "backfill.backup": "table"},
     ),
     "partition": Ill(
         "table",

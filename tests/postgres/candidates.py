@@ -68,11 +68,11 @@ UNFIT: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "public.q_view is a view.",
         ("CREATE VIEW q_view AS SELECT 1 AS id, 'a'::text AS body, '[1,2,3]'::vector AS embedding",),
     ),
-    "partitioned": (
-        "public.q_parted is a partitioned table.",
+    "partitioned twice": (
+        "The partition public.q_part of public.q_parted is partitioned again",
         (
             "CREATE TABLE q_parted (id int PRIMARY KEY, body text, embedding vector(3)) PARTITION BY RANGE (id)",
-            "CREATE TABLE q_part PARTITION OF q_parted FOR VALUES FROM (1) TO (10)",
+            "CREATE TABLE q_part PARTITION OF q_parted FOR VALUES FROM (1) TO (10) PARTITION BY RANGE (id)",
         ),
     ),
     "unlogged": (

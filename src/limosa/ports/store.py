@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from limosa.model.batch import Key, Vectors
 from limosa.model.migration import Migration
-from limosa.model.operation import Operation
+from limosa.model.operation import Operation, Step
 from limosa.model.plan import Check
 from limosa.model.strain import Limits
 from limosa.ports.application import Application
@@ -214,6 +214,13 @@ class Store(Protocol):
 
     def inspect(self) -> Facts:
         """What can be said of the place before anything is touched; changes nothing."""
+        ...
+
+    def amends(self, step: Step, epoch: int) -> Sequence[Operation]:
+        """What a step has to do beside the locked operations, as the place has other parts now than at plan.
+
+        Each may be done again; none is noted. Empty where nothing came or went.
+        """
         ...
 
     def ends(self, epoch: int, *, back: bool = False) -> Ends:

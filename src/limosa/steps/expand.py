@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from limosa.control.records import Record
+from limosa.steps.amend import amend
 from limosa.steps.backfill import workers_of
 from limosa.steps.voyage import Voyage, carry_out
 
@@ -22,6 +23,7 @@ def expand(voyage: Voyage) -> None:
     """
     with voyage.store.runner.alone():
         carry_out(voyage, "expand")
+        amend(voyage, "expand")
         record = voyage.record()
         if record.at_expand is None:
             _note_top(voyage, record)

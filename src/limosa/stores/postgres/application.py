@@ -14,12 +14,16 @@ from limosa.stores.postgres.asked import Asked
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.partitions import parts_of_index
 from limosa.stores.postgres.roles import ITERATIVE, acting_as, standings
 from limosa.stores.postgres.search import BY_INDEX, EXACT, settings
 
 __all__ = ["ColumnApplication", "index_names"]
 
-_SCANS = "SELECT pg_stat_get_xact_numscans({index}::regclass)"
+_SCANS = (
+    "SELECT pg_stat_get_xact_numscans({index}::regclass) + coalesce((SELECT sum(pg_stat_get_xact_numscans(p.relid))"
+    " FROM pg_partition_tree({index}::regclass) AS p WHERE p.level > 0), 0)"
+)
 """What this session alone has scanned and not yet told: no other session's searches are among them. Postgres's
 documentation, "Viewing Statistics"."""
 
@@ -109,7 +113,9 @@ class ColumnApplication:
         if function is not None and not tx.raw(function.own)[0][0]:
             return None
         sql = self.asked.inner(k, literal(text_of_vector(vector)))
-        return index in index_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", prepare=False)[0][0])
+        named = index_names(tx.raw(f"EXPLAIN (FORMAT JSON) {sql}", prepare=False)[0][0])
+        # A plan names the indexes of partitions, not the table's.
+        return not named.isdisjoint({index, *parts_of_index(tx, self._index(index))})
 
     def _counted(self, tx: PostgresTx, index: str, vectors: Sequence[Vectors], k: int) -> int:
         count, sql = _SCANS.format(index=literal(self._index(index))), self.asked.sql(k)

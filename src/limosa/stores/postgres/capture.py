@@ -11,6 +11,7 @@ from limosa.ports.capture import Change
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
+from limosa.stores.postgres.partition_triggers import amends, emptied_body, faults, forget, unwatch, watch
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import Seat
 
@@ -26,8 +27,18 @@ _PINNED = (
 
 def trigger_names(scope: Scope) -> dict[str, str]:
     """Role to trigger name. The guard sorts behind what people write: tilde is the last ASCII sign."""
-    names = {role: f"limosa_{scope.id}_{role}" for role in ("insert", "update", "delete", "truncate")}
+    roles = ("insert", "update", "delete", "truncate", *(("moved",) if _moves(scope) else ()))
+    names = {role: f"limosa_{scope.id}_{role}" for role in roles}
     return names if scope.shape == "fill" else {**names, "guard": f"~limosa_{scope.id}_guard"}
+
+
+def _moves(scope: Scope) -> bool:
+    """A row that moves to another partition is deleted there and inserted here, and no trigger sees it as an update.
+
+    A vector in the row is carried along past the guard. One in a table beside would follow by the foreign key, its text
+    changed or not: the deletion takes it away first.
+    """
+    return scope.partitioned and scope.beside is not None and scope.shape != "fill"
 
 
 def _function(scope: Scope, role: str) -> Relation:
@@ -37,8 +48,10 @@ def _function(scope: Scope, role: str) -> Relation:
 def guard_function(scope: Scope, seat: Seat) -> str:
     """The function that takes away a new vector which its text has outrun; its body says where it stands."""
     if seat.beside:
-        row = " AND ".join(f"{seat.alias}.{quoted(name)} = NEW.{quoted(name)}" for name in seat.key)
-        body = f"BEGIN DELETE FROM {seat.relation.sql} AS {seat.alias} WHERE {row}; RETURN NULL; END"
+        new, old = (_vector_of(seat, row) for row in ("NEW", "OLD"))
+        body = f"BEGIN {new}; RETURN NULL; END"
+        if scope.partitioned:
+            body = f"BEGIN IF TG_OP = 'DELETE' THEN {old}; ELSE {new}; END IF; RETURN NULL; END"
     else:
         body = f"BEGIN NEW.{quoted(seat.column)} := NULL; RETURN NEW; END"
     return (
@@ -47,17 +60,16 @@ def guard_function(scope: Scope, seat: Seat) -> str:
     )
 
 
+def _vector_of(seat: Seat, row: str) -> str:
+    same = " AND ".join(f"{seat.alias}.{quoted(name)} = {row}.{quoted(name)}" for name in seat.key)
+    return f"DELETE FROM {seat.relation.sql} AS {seat.alias} WHERE {same}"
+
+
 def arm(scope: Scope) -> list[Operation]:
     """The operations that make the triggers; after them nothing that changes goes unseen."""
     table = scope.relation.sql
     names = trigger_names(scope)
-    bodies = {
-        "capture": _capture_body(scope),
-        "truncate": (
-            f"BEGIN DELETE FROM limosa.exception WHERE migration = {literal(scope.id)};"
-            f" DELETE FROM limosa.touched WHERE migration = {literal(scope.id)}; RETURN NULL; END"
-        ),
-    }
+    bodies = _bodies(scope)
     functions = [
         f"CREATE OR REPLACE FUNCTION {_function(scope, role).sql}() RETURNS trigger LANGUAGE plpgsql"
         f" {_PINNED} AS {dollar_quoted(body)}"
@@ -73,9 +85,15 @@ def arm(scope: Scope) -> list[Operation]:
         "delete": f"AFTER DELETE ON {table} FOR EACH ROW{old_kept} EXECUTE FUNCTION {capture}",
         "truncate": f"AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {truncate}",
     }
+    if "moved" in names:
+        made["moved"] = f"AFTER DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {_function(scope, 'guard').sql}()"
     does = [statement for role, body in made.items() for statement in _trigger(scope, names[role], body)]
     does += guard_trigger(scope) if "guard" in names else ()
-    roles = ["capture", "truncate", *(["guard"] if "guard" in names else [])]
+    undone = [f"DROP TRIGGER IF EXISTS {quoted(name)} ON {table}" for name in names.values()]
+    if scope.partitioned:
+        does += _apart(scope, truncate)
+        undone = [unwatch(name) for name in (names["truncate"], *_emptied(scope))] + undone
+    roles = [*bodies, *(["guard"] if "guard" in names else [])]
     listed = ", ".join(literal(name) for name in names.values())
     return [
         Operation(
@@ -91,7 +109,7 @@ def arm(scope: Scope) -> list[Operation]:
             step="expand",
             title=f"Note from now on every row of {scope.relation} whose text, key or filter changes",
             do=tuple(does),
-            undo=tuple(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {table}" for name in names.values()),
+            undo=tuple(undone),
             probe=(
                 f"SELECT count(*) = {len(names)} FROM pg_trigger WHERE tgrelid = {literal(table)}::regclass"
                 f" AND tgname IN ({listed})"
@@ -99,6 +117,35 @@ def arm(scope: Scope) -> list[Operation]:
             lock="SHARE ROW EXCLUSIVE",
         ),
     ]
+
+
+def _bodies(scope: Scope) -> dict[str, str]:
+    """Role to body of the functions, the guard's aside."""
+    truncated = [
+        f"DELETE FROM limosa.{name} WHERE migration = {literal(scope.id)}" for name in ("exception", "touched")
+    ]
+    if scope.partitioned:
+        truncated = list(forget(scope))
+    bodies = {"capture": _capture_body(scope), "truncate": f"BEGIN {'; '.join(truncated)}; RETURN NULL; END"}
+    return bodies | ({"emptied": emptied_body(scope)} if _emptied(scope) else {})
+
+
+def _emptied(scope: Scope) -> tuple[str, ...]:
+    """The trigger on the table beside that tells of its TRUNCATE; without partitions the rows go along with it."""
+    return (f"limosa_{scope.id}_emptied",) if _moves(scope) else ()
+
+
+def _apart(scope: Scope, truncate: str) -> list[str]:
+    """What the table's own triggers do not see: TRUNCATE of one partition, and of the table beside by CASCADE."""
+    made = [watch(scope, trigger=trigger_names(scope)["truncate"], function=truncate)]
+    for name in _emptied(scope):
+        side = scope.new(0).relation.sql
+        function = f"{_function(scope, 'emptied').sql}()"
+        made += [
+            f"CREATE TRIGGER {quoted(name)} AFTER TRUNCATE ON {side} FOR EACH STATEMENT EXECUTE FUNCTION {function}",
+            f"ALTER TABLE {side} ENABLE ALWAYS TRIGGER {quoted(name)}",
+        ]
+    return made
 
 
 def _trigger(scope: Scope, name: str, body: str) -> tuple[str, str]:
@@ -206,6 +253,10 @@ class TriggerCapture:
     def intact(self) -> str | None:
         """What is wrong with the triggers; None while they stand, enabled."""
         names = trigger_names(self.scope)
+        if self.scope.partitioned:
+            with self.database.begin() as tx:
+                emptied = _emptied(self.scope)
+                return faults(tx, self.scope, list(names.values()), trigger=names["truncate"], emptied=emptied)
         with self.database.begin() as tx:
             found = dict(
                 tx.execute(
@@ -218,3 +269,12 @@ class TriggerCapture:
         if not wrong:
             return None
         return f"Trigger {', '.join(wrong)} on {self.scope.relation} is missing or not ENABLE ALWAYS."
+
+    def amends(self, epoch: int) -> list[Operation]:
+        """What arms partitions that came after expand, and forgets those that went."""
+        scope = self.scope
+        if not scope.partitioned:
+            return []
+        trigger, function = trigger_names(scope)["truncate"], f"{_function(scope, 'truncate').sql}()"
+        with self.database.begin() as tx:
+            return amends(tx, scope, trigger=trigger, function=function, seat=scope.new(epoch))

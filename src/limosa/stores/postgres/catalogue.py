@@ -11,6 +11,7 @@ from limosa.errors import Refused
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.partitions import Partition, partitions
 
 __all__ = [
     "OLDEST",
@@ -135,7 +136,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What the catalogue says of one table.
+    """What the catalogue says of one table; sizes, rows and triggers are those of its partitions too.
 
     Attributes:
         published_whole: those of its publications that give no list of columns.
@@ -161,6 +162,7 @@ class Table:
     published_whole: tuple[str, ...]
     inbound_keys: tuple[str, ...]
     grants: tuple[Grant, ...]
+    partitions: tuple[Partition, ...]
     heap_bytes: int
     index_bytes: int
     total_bytes: int
@@ -230,6 +232,7 @@ def look(tx: Tx, name: str) -> Table:
         published_whole=tuple(name for name, whole in published if whole),
         inbound_keys=tuple(each[0] for each in tx.execute(_SQL["inbound"], ids)),
         grants=tuple(Grant(*each) for each in tx.execute(_SQL["table_grants"], ids)),
+        partitions=partitions(tx, row[0]),
         heap_bytes=heap,
         index_bytes=indexes,
         total_bytes=total,
@@ -272,9 +275,10 @@ def server(tx: Tx) -> Server:
 def dependents(tx: Tx, table: Table, column: Column) -> list[Dependent]:
     """What names the column: by the dependency catalogue, and as words, or by its size, in function bodies."""
     found = [Dependent(*row) for row in tx.execute(_SQL["dependents"], {"oid": table.oid, "attnum": column.number})]
+    tables = "|".join(_escaped(each.name) for each in (table.relation, *(p.relation for p in table.partitions)))
     words = {
         "column": rf"(\m|\"){_escaped(column.name)}(\M|\")",
-        "table": rf"(\m|\"){_escaped(table.relation.name)}(\M|\")",
+        "table": rf"(\m|\")({tables})(\M|\")",
         "size": sized(column.dimensions or 0),
     }
     found += [Dependent("body", *row) for row in tx.execute(_SQL["bodies"], words)]

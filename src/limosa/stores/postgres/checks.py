@@ -11,6 +11,7 @@ from limosa.model.plan import Check
 from limosa.stores.postgres.catalogue import OLDEST, Column, Table
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.names import quoted
+from limosa.stores.postgres.partitioned import unfit_partitions
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import KeyColumn, Surroundings
 
@@ -41,7 +42,6 @@ _KINDS = {
     "v": ("a view", "Name the table that holds the rows."),
     "m": ("a materialized view", "Name the table that holds the rows."),
     "f": ("a foreign table", "Set store in [source] to the server that holds the rows."),
-    "p": ("a partitioned table", "Copy the rows to an ordinary table; its partitions cannot be taken one by one."),
 }
 _PERSISTENCE = {"u": "unlogged: it is empty after a crash", "t": "temporary: only its own session sees it"}
 
@@ -65,9 +65,12 @@ class Kin(Protocol):
 
 
 def table_checks(table: Table, around: Kin) -> list[Check]:
-    """Only an ordinary table keeps every row that is written to it, and fires its triggers for every change."""
-    needed = "An ordinary, logged table of its own."
-    wrong: list[tuple[str, str]] = []
+    """Only an ordinary table keeps every row that is written to it, and fires its triggers for every change.
+
+    One that is partitioned does where its partitions are such tables.
+    """
+    needed = "An ordinary, logged table of its own, or one whose partitions are."
+    wrong = unfit_partitions(table)
     if table.kind in _KINDS:
         said, do = _KINDS[table.kind]
         wrong.append((f"{table.relation} is {said}.", do))
@@ -79,7 +82,8 @@ def table_checks(table: Table, around: Kin) -> list[Check]:
         )
         wrong.append((f"{table.relation} is {_PERSISTENCE[table.persistence]}.", do))
     if table.partition:
-        wrong.append((f"{table.relation} is a partition of {', '.join(around.parents)}.", "Detach it, or wait."))
+        do = f"Name {', '.join(around.parents)} as table: its partitions are taken together."
+        wrong.append((f"{table.relation} is a partition of {', '.join(around.parents)}.", do))
     elif around.parents:
         do = f"ALTER TABLE {table.relation.sql} NO INHERIT {around.parents[0]};"
         wrong.append((f"{table.relation} inherits from {', '.join(around.parents)}.", do))
@@ -87,7 +91,8 @@ def table_checks(table: Table, around: Kin) -> list[Check]:
         said = f"{', '.join(around.children)} inherits from {table.relation}."
         wrong.append((said, f"ALTER TABLE {around.children[0]} NO INHERIT {table.relation.sql};"))
     if not wrong:
-        return [Check(name="table", verdict="ok", said=f"{table.relation} is an ordinary table.")]
+        said = "an ordinary table" if table.kind != "p" else f"a table with {len(table.partitions)} partitions"
+        return [Check(name="table", verdict="ok", said=f"{table.relation} is {said}.")]
     return [Check(name="table", verdict="refused", said=said, needed=needed, do=do) for said, do in wrong]
 
 

@@ -21,6 +21,8 @@ from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import index_relation, operator_class
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.measuring import measured_in, norms_in
+from limosa.stores.postgres.names import Relation
+from limosa.stores.postgres.partitions import parts_of_index
 from limosa.stores.postgres.search import BY_INDEX, EXACT, ColumnSearch, neighbours, settings
 
 __all__ = ["ColumnEvidence"]
@@ -107,10 +109,17 @@ class ColumnEvidence:
         return Asked(search=self.search, side=self.side, function=self.function)
 
     def _used(self, tx: PostgresTx, name: str) -> Literal["planned", "forced", "never"]:
-        if name in self._planned(tx):
+        # A plan names the indexes of partitions, not the table's: each of them must serve, and in a plan of the
+        # planner's own one is enough, as it rightly reads the whole of a small partition.
+        schema = self.search.column.seat.relation.schema
+        names = parts_of_index(tx, Relation(schema, name).sql) or {name}
+        planned = self._planned(tx)
+        if names <= planned:
             return "planned"
         with settings(tx, BY_INDEX):
-            return "forced" if name in self._planned(tx) else "never"
+            if not names <= self._planned(tx):
+                return "never"
+        return "planned" if names & planned else "forced"
 
     def _planned(self, tx: PostgresTx) -> set[str]:
         """The indexes that the plan of a nearest-neighbour query names."""

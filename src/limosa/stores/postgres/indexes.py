@@ -8,7 +8,17 @@ from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.names import Relation, literal, quoted, shortened
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["MAX_DIMENSIONS", "build", "index_bytes", "index_memory_bytes", "index_relation", "operator_class"]
+__all__ = [
+    "MAX_DIMENSIONS",
+    "WORKERS",
+    "build",
+    "building",
+    "index_bytes",
+    "index_memory_bytes",
+    "index_relation",
+    "operator_class",
+    "stood_on",
+]
 
 MAX_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 """Most dimensions that HNSW and IVFFlat take. Source: pgvector 0.8 README, "Reference"."""
@@ -49,39 +59,44 @@ def index_bytes(rows: int, dimensions: int, *, base: str) -> int:
     return rows * 8192 // per_page
 
 
-def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operation]:
-    """The operations that build the index on the column as it is named before the switch."""
-    relation = index_relation(scope)
-    seat = scope.new(0)
-    target, column = seat.relation.sql, quoted(seat.column)
+def stood_on(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> str:
+    """What follows CREATE INDEX: its name, what it stands on, and its options."""
     klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(scope.base, index.metric))}"
     if index.kind == "hnsw":
         options = f"m = {index.m}, ef_construction = {index.ef_construction}"
     else:
         options = f"lists = {index.lists or max(10, rows // 1000)}"
+    column = quoted(scope.new(epoch).column)
+    return f"{quoted(relation.name)} ON {target} USING {index.kind} ({column} {klass}) WITH ({options})"
+
+
+def building(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> Operation:
+    """The operation that builds one index of this name on one table, as SQL writes it, while that stays in use."""
     found = f"to_regclass({literal(relation.sql)})"
-    operations = [
-        Operation(
-            id="build-index",
-            step="index",
-            title=f"Build {index.kind} {relation.name} while the table stays in use",
-            do=(
-                f"CREATE INDEX CONCURRENTLY {quoted(relation.name)} ON {target} USING {index.kind}"
-                f" ({column} {klass}) WITH ({options})",
-            ),
-            undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-            probe=(
-                "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
-                f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND i.indisvalid"
-                f" AND i.indrelid = {literal(target)}::regclass AND a.attname = {literal(seat.column)})"
-            ),
-            lock="SHARE UPDATE EXCLUSIVE",
-            transactional=False,
-            settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),
-            busy=f"SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = {found})",
-            clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-        )
-    ]
+    return Operation(
+        id="build-index",
+        step="index",
+        title=f"Build {index.kind} {relation.name} while the table stays in use",
+        do=(f"CREATE INDEX CONCURRENTLY {stood_on(scope, index, relation, target, rows=rows, epoch=epoch)}",),
+        undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
+        probe=(
+            "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
+            f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND i.indisvalid"
+            f" AND i.indrelid = {literal(target)}::regclass AND a.attname = {literal(scope.new(epoch).column)})"
+        ),
+        lock="SHARE UPDATE EXCLUSIVE",
+        transactional=False,
+        settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),
+        busy=f"SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = {found})",
+        clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
+    )
+
+
+def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operation]:
+    """The operations that build the index on the column as it is named before the switch."""
+    seat = scope.new(0)
+    target = seat.relation.sql
+    operations = [building(scope, index, index_relation(scope), target, rows=rows)]
     if index.kind == "hnsw" and table.server.parallel_workers > 0 and (seat.beside or not _has_workers(table)):
         # The heap of a table of TOASTed vectors looks too small to Postgres: it would build serially, and not say so.
         on = f"ALTER TABLE {target} SET (parallel_workers = {WORKERS})"

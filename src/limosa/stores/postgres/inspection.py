@@ -25,6 +25,7 @@ from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.matching import match_checks
 from limosa.stores.postgres.names import Relation, parse_relation
 from limosa.stores.postgres.notes import count_checks, notes
+from limosa.stores.postgres.partitioned import partition_checks
 from limosa.stores.postgres.pooler import pooler_checks
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import VECTORS, seated
@@ -112,6 +113,7 @@ def _checks(
         *server_checks(table, scope),
         *key_checks(table, scope, around),
         *layout_checks(scope, migration),
+        *partition_checks(table, scope, migration),
         *dependence_checks(table, scope, migration, around),
         *trigger_checks(table, scope),
         *name_checks(table, around),
@@ -138,7 +140,8 @@ def _readable(table: Table, around: Surroundings) -> bool:
     """Whether every row can be counted: the role may read them, and no policy hides one."""
     grants = around.grants
     usable = grants.select and grants.schema_usage and grants.extension_usage
-    return usable and sees_all_rows(table) and table.kind in {"r", "p", "m", "v"}
+    far = any(each.kind == "f" for each in table.partitions)
+    return usable and sees_all_rows(table) and table.kind in {"r", "p", "m", "v"} and not far
 
 
 def _contents(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, around: Surroundings) -> _Contents:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from limosa.errors import Refused
 
-__all__ = ["Relation", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
+__all__ = ["MAX_BYTES", "Relation", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 

@@ -7,6 +7,7 @@ from limosa.model.plan import Check
 from limosa.stores.postgres.beside import beside_notes
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.names import quoted
+from limosa.stores.postgres.partitioned import partition_notes
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.sizes import WAL_FACTOR, ann_indexes, build_memory_bytes, vector_bytes
 from limosa.stores.postgres.surroundings import Room, Surroundings
@@ -83,6 +84,7 @@ def notes(
         + _hidden(table, migration, around.room)
         + _old_index(table, scope, counts)
     )
+    found += partition_notes(table, scope)
     if scope.shape == "fill":
         if migration.index is not None:
             said = "[target.index] is not used: the space stays, and so does the index that stands."

@@ -20,7 +20,7 @@ from limosa.stores.postgres.catalogue import Server
 from limosa.stores.postgres.database import Database, PostgresTx, translated
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["Runner"]
+__all__ = ["LOCK_WAIT_MS", "Runner"]
 
 LOCK_WAIT_MS = 50
 """Longest wait for a lock: everybody who comes later queues behind it, so wait and hold stay under 100 ms."""
@@ -207,7 +207,8 @@ class Runner:
                 # pgvector counts tuples but does not say how many there will be.
                 "SELECT phase, CASE WHEN tuples_done > 0 THEN tuples_done ELSE blocks_done END,"
                 " CASE WHEN tuples_done > 0 THEN greatest(tuples_total, (SELECT reltuples::bigint FROM pg_class"
-                " WHERE oid = relid)) ELSE blocks_total END FROM pg_stat_progress_create_index WHERE relid = $1",
+                " WHERE oid = relid)) ELSE blocks_total END FROM pg_stat_progress_create_index WHERE relid = $1"
+                " OR relid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass))",
                 self.scope.table_oid,
             )
         return Progress(found[0][0], int(found[0][1]), int(found[0][2])) if found else None

@@ -63,6 +63,7 @@ class Scope:
         beside, old_beside: the tables beside ``relation`` that have the vectors of the target and of the source space;
             None where ``relation`` itself has them.
         in_place: the column itself changes its type; from then on its old vectors are in a table of limosa's.
+        partitioned: the rows are in its partitions, and a tuple id is one of several.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Scope:
     beside: Relation | None = None
     old_beside: Relation | None = None
     in_place: bool = False
+    partitioned: bool = False
 
     def new(self, epoch: int) -> Seat:
         """Where the target space stands in this epoch."""
@@ -189,6 +191,7 @@ def scope_of(database: Database, migration: Migration, table: Table) -> Scope:
         beside=beside,
         old_beside=old_beside,
         in_place=migration.layout == "in_place" and migration.shape == "upgrade",
+        partitioned=table.kind == "p",
     )
 
 

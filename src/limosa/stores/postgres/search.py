@@ -197,8 +197,13 @@ class ColumnSearch:
 
     def _share(self, tx: PostgresTx, n: int) -> float:
         """Percent of the table's pages that a sample looks at."""
-        found = tx.raw("SELECT reltuples::float8 FROM pg_class WHERE oid = $1", self.scope.table_oid)
-        rows = max(0.0, float(found[0][0]))
+        found = tx.raw(
+            # A partitioned table has no rows of its own; those of its partitions are counted apart.
+            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::float8 FROM pg_class WHERE relkind <> 'p'"
+            " AND (oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass)))",
+            self.scope.table_oid,
+        )
+        rows = float(found[0][0])
         return 100.0 if rows <= FULL_SAMPLE_ROWS else min(100.0, 100.0 * OVERSAMPLE * n / rows)
 
     def _rows(self, keys: Sequence[Key], tx: PostgresTx) -> list[Stored]:

@@ -12,6 +12,7 @@ import psycopg
 from limosa.errors import Transient
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.model.operation import Operation, Step
 from limosa.model.strain import Limits
 from limosa.ports.carried import Carried
 from limosa.ports.examination import Scrutiny
@@ -28,6 +29,7 @@ from limosa.stores.postgres.doctor.examination import PostgresExamination, exami
 from limosa.stores.postgres.evidence import ColumnEvidence
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.inspection import inspect, match_function
+from limosa.stores.postgres.partition_indexes import late_indexes
 from limosa.stores.postgres.rows import Along, RowSource
 from limosa.stores.postgres.runner import Runner
 from limosa.stores.postgres.scope import scope_of
@@ -89,6 +91,22 @@ class PostgresStore:
     def inspect(self) -> Facts:
         """What can be said of the place before anything is touched; changes nothing."""
         return inspect(self.database, self.migration, self.scope)
+
+    def amends(self, step: Step, epoch: int) -> list[Operation]:
+        """What partitions need that came after plan, and what is left of those that went."""
+        scope, index = self.scope, self.migration.index
+        if step == "expand":
+            return self.capture.amends(epoch)
+        if (
+            step != "index"
+            or index is None
+            or not scope.partitioned
+            or scope.shape == "fill"
+            or scope.beside is not None
+        ):
+            return []
+        with self.database.begin() as tx:
+            return late_indexes(tx, scope, index, epoch=epoch)
 
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target under the names that hold in an epoch; with ``back`` the old side is the target."""

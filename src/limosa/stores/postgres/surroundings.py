@@ -15,6 +15,7 @@ from limosa.stores.postgres.dependents import Hanging, column_settings, hanging_
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.layouts.twins import held_names
 from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.partition_indexes import partition_index
 from limosa.stores.postgres.scope import Scope
 
 __all__ = [
@@ -305,6 +306,7 @@ def _taken(tx: PostgresTx, table: Table, scope: Scope, hanging: Hanging) -> tupl
     wanted = [index_relation(scope), Relation("limosa", f"old_{scope.id}"), Relation("limosa", f"new_{scope.id}")]
     held = [name.relation for name in held_names(hanging.remade)] if scope.renames else []
     wanted += [*held, *([scope.beside] if scope.beside is not None else [])]
+    wanted += [partition_index(scope, each.relation) for each in table.partitions] if scope.beside is None else []
     wanted += [scope.old(0).relation] if scope.in_place else []
     asked = {"schemas": [each.schema for each in wanted], "names": [each.name for each in wanted]}
     found = [f"{kind} {schema}.{name}" for kind, schema, name in tx.execute(_SQL["taken"], asked)]

@@ -146,38 +146,63 @@ class RowTarget:
         """Places of the rows that are still what was read, whose vectors are written now."""
         tids = "{" + ",".join(f'"{row.version[0]}"' for row in rows) + "}"
         versions = "{" + ",".join(row.version[1] for row in rows) + "}"
-        return (self._insert if self.seat.beside else self._update)((tids, versions), vectors, tx)
+        keys = keys_parameter([row.key for row in rows]) if self.scope.partitioned else ()
+        return (self._insert if self.seat.beside else self._update)((tids, versions, *keys), vectors, tx)
 
-    def _update(self, sent: tuple[str, str], vectors: Vectors, tx: PostgresTx) -> list[int]:
-        table, column = self.seat.relation.sql, quoted(self.seat.column)
-        element = f"{self.scope.operators}.{quoted(self.base)}"
+    def _sent(self, *types: str) -> tuple[str, str]:
+        """What tells rows apart as a table ``s`` of arrays ($1 and on), and when a row of ``t`` is one of them.
+
+        A tuple id is one of several where there are partitions: there the key says which, and Postgres looks into that
+        partition alone.
+
+        Args:
+            types: of the arrays that are sent behind, each named by its place.
+        """
+        scope = self.scope
+        keys = [f"limosa_k{i}" for i in range(len(scope.key))] if scope.partitioned else []
+        arrays = ["tid", "xid", *("text" for _ in keys), *types]
+        listed = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(arrays, 1))
+        names = ", ".join(["tid", "version", *keys, *(f"limosa_v{i}" for i in range(len(types))), "place"])
+        same = f"{same_key(scope)} AND " if scope.partitioned else ""
+        return (
+            f"unnest({listed}) WITH ORDINALITY AS s({names})",
+            f"{same}t.ctid = s.tid AND t.xmin = s.version",
+        )
+
+    def _update(self, sent: Sequence[object], vectors: Vectors, tx: PostgresTx) -> list[int]:
+        scope, table, column = self.scope, self.seat.relation.sql, quoted(self.seat.column)
+        rows, same = self._sent(f"{scope.operators}.{quoted(self.base)}")
+        keys, found = "", ""
+        if scope.partitioned:
+            keys = f", {scope.keys('t')}"
+            found = "".join(f"t.{quoted(c.name)} = h.{quoted(c.name)} AND " for c in scope.key)
         sql = f"""WITH limosa_held AS MATERIALIZED (
-            SELECT s.place, s.vector, t.ctid AS tid
-            FROM unnest($1::tid[], $2::xid[], $3::{element}[]) WITH ORDINALITY AS s(tid, version, vector, place)
-            JOIN {table} AS t ON t.ctid = s.tid AND t.xmin = s.version
+            SELECT s.place AS limosa_place, s.limosa_v0, t.ctid AS limosa_tid{keys}
+            FROM {rows} JOIN {table} AS t ON {same}
             FOR NO KEY UPDATE OF t SKIP LOCKED)
-        UPDATE {table} AS t SET {column} = h.vector FROM limosa_held AS h WHERE t.ctid = h.tid RETURNING h.place"""
+        UPDATE {table} AS t SET {column} = h.limosa_v0 FROM limosa_held AS h
+        WHERE {found}t.ctid = h.limosa_tid RETURNING h.limosa_place"""
         packed = array_of_vectors(vectors, element_oid=self.element_oid, half=self.base == "halfvec")
         return [place - 1 for (place,) in tx.raw(sql, *sent, packed)]
 
-    def _insert(self, sent: tuple[str, str], vectors: Vectors, tx: PostgresTx) -> list[int]:
+    def _insert(self, sent: Sequence[object], vectors: Vectors, tx: PostgresTx) -> list[int]:
         """By COPY, which no statement outdoes, after what stands there was deleted.
 
         A row whose vector another transaction holds is not waited for.
         """
         scope, seat = self.scope, self.seat
         side, v = f"{seat.relation.sql} AS {seat.alias}", seat.alias
+        rows, same_row = self._sent()
         same = " AND ".join(f"{v}.{quoted(name)} = h.{quoted(name)}" for name in seat.key)
         keys = ", ".join(f"h.{quoted(name)}" for name in seat.key)
         sql = f"""WITH limosa_held AS MATERIALIZED (
-            SELECT s.place, {scope.keys("t")}
-            FROM unnest($1::tid[], $2::xid[]) WITH ORDINALITY AS s(tid, version, place)
-            JOIN {scope.relation.sql} AS t ON t.ctid = s.tid AND t.xmin = s.version
+            SELECT s.place AS limosa_place, {scope.keys("t")}
+            FROM {rows} JOIN {scope.relation.sql} AS t ON {same_row}
             FOR NO KEY UPDATE OF t SKIP LOCKED),
         limosa_stood AS MATERIALIZED (
             SELECT {v}.ctid AS tid FROM limosa_held AS h JOIN {side} ON {same} FOR UPDATE OF {v} SKIP LOCKED),
         limosa_gone AS (DELETE FROM {side} USING limosa_stood AS s WHERE {v}.ctid = s.tid)
-        SELECT h.place, {keys} FROM limosa_held AS h WHERE NOT EXISTS (
+        SELECT h.limosa_place, {keys} FROM limosa_held AS h WHERE NOT EXISTS (
             SELECT FROM {side} WHERE {same} AND {v}.ctid NOT IN (SELECT tid FROM limosa_stood))"""
         found = tx.sent(sql, *sent)
         places = [int.from_bytes(row[0], "big") - 1 for row in found]

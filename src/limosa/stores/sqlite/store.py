@@ -10,6 +10,7 @@ from pathlib import Path
 from limosa.errors import LimosaError, Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
+from limosa.model.operation import Operation, Step
 from limosa.model.strain import Limits, reason_of
 from limosa.ports.examination import Scrutiny
 from limosa.ports.reference import secret
@@ -83,6 +84,10 @@ class SqliteStore:
     def inspect(self) -> Facts:
         """What can be said of the place before anything is touched; changes nothing."""
         return inspect(self.database, self.migration, self.scope, self.table)
+
+    def amends(self, step: Step, epoch: int) -> list[Operation]:
+        """None: a table has no parts that come and go."""
+        return []
 
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target under the names that hold in an epoch; a split has no other way back."""

@@ -22,6 +22,7 @@ from limosa.stores.postgres.layouts.parts import (
 from limosa.stores.postgres.layouts.twins import Twins, together
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, quoted
+from limosa.stores.postgres.partition_indexes import build_apart
 from limosa.stores.postgres.scope import Scope
 
 __all__ = ["ColumnLayout"]
@@ -58,7 +59,8 @@ class ColumnLayout:
 
     def build_index(self) -> list[Operation]:
         """The index, then the match function that answers in both spaces."""
-        built = build(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
+        made = build_apart if self.scope.partitioned else build
+        built = made(self.scope, self.table, self.index, rows=self.rows) if self.index is not None else []
         ready = [self.match.phase("ready", step="index", before="filling")] if self.match is not None else []
         return built + self._twins.make() + ready
 

@@ -11,6 +11,7 @@ from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
+from limosa.stores.postgres.partition_indexes import partition_index
 from limosa.stores.postgres.scope import Scope
 
 __all__ = [
@@ -150,11 +151,26 @@ def inherit_name(scope: Scope, table: Table, index: Index | None) -> list[Operat
             id="name-index",
             step="finish",
             title=f"Name the new index {old.name}, as the old one was",
-            do=(f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(old.name)}",),
+            do=(
+                f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(old.name)}",
+                *_partitions_inherit(scope, table, old),
+            ),
             probe=f"SELECT to_regclass({literal(new.sql)}) IS NULL",
             lock="SHARE UPDATE EXCLUSIVE",
         )
     ]
+
+
+def _partitions_inherit(scope: Scope, table: Table, old: Relation) -> list[str]:
+    """The same for the indexes of partitions; one that was detached meanwhile has kept the old index and its name."""
+    found: list[str] = []
+    for each in table.partitions:
+        new, name = partition_index(scope, each.relation), each.indexes.get(old.name)
+        if name is not None:
+            stands = f"to_regclass({literal(Relation(each.relation.schema, name).sql)})"
+            rename = f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(name)}"
+            found.append(f"DO $limosa$ BEGIN IF {stands} IS NULL THEN {rename}; END IF; END $limosa$")
+    return found
 
 
 def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
@@ -169,7 +185,7 @@ def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
             step="cutover",
             title=f"Lift NOT NULL of {vector.name}: rows that arrive later have no old vector",
             do=(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL",),
-            undo=_restore_not_null(relation, column, f"limosa_{scope.id}_not_null"),
+            undo=_restore_not_null(relation, column, f"limosa_{scope.id}_not_null", _named_apart(table, vector.name)),
             probe=(
                 f"SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = {literal(relation)}::regclass"
                 f" AND attnum = {vector.number}"
@@ -180,10 +196,24 @@ def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
     ]
 
 
-def _restore_not_null(table: str, column: str, name: str) -> tuple[str, ...]:
+def _named_apart(table: Table, column: str) -> str:
+    """Statements that give partitions back a NOT NULL of a name of their own, before they inherit the table's."""
+    return "".join(
+        f" IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass({literal(each.relation.sql)})"
+        f" AND inhparent = {literal(table.relation.sql)}::regclass) THEN ALTER TABLE {each.relation.sql}"
+        f" ADD CONSTRAINT {quoted(each.not_null_names[column])} NOT NULL {quoted(column)}; END IF;"
+        for each in table.partitions
+        if column in each.not_null_names
+    )
+
+
+def _restore_not_null(table: str, column: str, name: str, apart: str) -> tuple[str, ...]:
     """NOT NULL by way of a validated CHECK: no statement scans the table under a lock that stops writers.
 
     Rows that had to be left without an old vector keep the column nullable; rollback lists them.
+
+    Args:
+        apart: what comes before it, in the body of a DO block; empty but for partitions.
     """
     check = quoted(name)
     validated = (
@@ -195,6 +225,6 @@ def _restore_not_null(table: str, column: str, name: str) -> tuple[str, ...]:
         f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
         f"DO $limosa$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {check};"
         f" EXCEPTION WHEN check_violation THEN ALTER TABLE {table} DROP CONSTRAINT {check}; END $limosa$",
-        f"DO $limosa$ BEGIN IF {validated} THEN ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
+        f"DO $limosa$ BEGIN IF {validated} THEN{apart} ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
         f" ALTER TABLE {table} DROP CONSTRAINT {check}; END IF; END $limosa$",
     )

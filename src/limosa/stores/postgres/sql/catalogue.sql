@@ -1,5 +1,8 @@
 -- name: relation
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition, c.reltuples,
+-- A partitioned table has no rows of its own; its partitions have.
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition,
+    CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(p.reltuples, 0)), 0)
+        FROM pg_partition_tree(c.oid) AS b JOIN pg_class AS p ON p.oid = b.relid WHERE b.isleaf) ELSE c.reltuples END,
     c.relrowsecurity, c.relforcerowsecurity, pg_get_userbyid(c.relowner), c.relhassubclass,
     pg_has_role(c.relowner, 'USAGE'), c.reloptions::text[]
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -28,16 +31,23 @@ WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indisvalid AND i.indimmediate
   AND i.indexprs IS NULL AND am.amname = 'btree';
 
 -- name: indexes
-SELECT c.relname, am.amname, pg_get_indexdef(i.indexrelid), i.indisvalid, pg_relation_size(i.indexrelid),
+-- Of partitions only those that are not a part of an index of the table.
+SELECT c.relname, am.amname, pg_get_indexdef(i.indexrelid), i.indisvalid, pg_relation_size(i.indexrelid)
+        + coalesce((SELECT sum(pg_relation_size(b.relid)) FROM pg_partition_tree(i.indexrelid) AS b
+            WHERE b.relid <> i.indexrelid), 0)::bigint,
     i.indisunique, ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) AS k(attnum)
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum)
 FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS am ON am.oid = c.relam
-WHERE i.indrelid = %(oid)s ORDER BY c.relname;
+WHERE i.indrelid = %(oid)s OR NOT c.relispartition
+  AND i.indrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass))
+ORDER BY c.relname;
 
 -- name: triggers
 SELECT t.tgname, pg_get_triggerdef(t.oid), t.tgenabled::text, t.tgtype::int, p.proname
 FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal ORDER BY t.tgname;
+WHERE NOT t.tgisinternal AND t.tgparentid = 0
+  AND (t.tgrelid = %(oid)s OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass)))
+ORDER BY t.tgname;
 
 -- name: dependents
 -- What names the vector column: views and matviews (by their rules), generated columns and defaults,
@@ -66,10 +76,14 @@ FROM pg_depend AS d
 LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
 LEFT JOIN pg_class AS v ON v.oid = r.ev_class
 LEFT JOIN pg_namespace AS n ON n.oid = v.relnamespace
-WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s AND d.refobjsubid = %(attnum)s
+-- In a partition the column may have another number.
+WHERE d.refclassid = 'pg_class'::regclass AND (d.refobjid, d.refobjsubid) IN (
+    SELECT b.attrelid, b.attnum FROM pg_attribute AS a JOIN pg_attribute AS b ON b.attname = a.attname
+    WHERE a.attrelid = %(oid)s AND a.attnum = %(attnum)s
+      AND (b.attrelid = a.attrelid OR b.attrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass))))
   AND d.classid <> 'pg_class'::regclass
   AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (
-      SELECT FROM pg_attrdef AS x WHERE x.oid = d.objid AND x.adnum = %(attnum)s))
+      SELECT FROM pg_attrdef AS x WHERE x.oid = d.objid AND x.adrelid = d.refobjid AND x.adnum = d.refobjsubid))
   -- From Postgres 18 on NOT NULL is a constraint of its own; it is lifted and restored.
   AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
       SELECT FROM pg_constraint AS x WHERE x.oid = d.objid AND x.contype = 'n'));
@@ -84,11 +98,13 @@ ORDER BY 1;
 
 -- name: publications
 SELECT p.pubname, NOT EXISTS (
-    SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = %(oid)s AND r.prattrs IS NOT NULL)
+    SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = ANY (t.oids) AND r.prattrs IS NOT NULL)
 FROM pg_publication AS p
-WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = %(oid)s)
+CROSS JOIN LATERAL (SELECT ARRAY(SELECT %(oid)s::oid UNION
+    SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass)) AS oids) AS t
+WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = ANY (t.oids))
    OR EXISTS (SELECT FROM pg_publication_namespace AS s JOIN pg_class AS c ON c.relnamespace = s.pnnspid
-       WHERE s.pnpubid = p.oid AND c.oid = %(oid)s);
+       WHERE s.pnpubid = p.oid AND c.oid = ANY (t.oids));
 
 -- name: server
 SELECT current_setting('server_version_num')::int, current_user,
@@ -102,8 +118,11 @@ SELECT current_setting('server_version_num')::int, current_user,
     current_database();
 
 -- name: sizes
-SELECT pg_relation_size(%(oid)s), pg_indexes_size(%(oid)s), pg_total_relation_size(%(oid)s),
-    coalesce((SELECT pg_total_relation_size(reltoastrelid) FROM pg_class WHERE oid = %(oid)s AND reltoastrelid <> 0), 0);
+SELECT sum(pg_relation_size(c.oid))::bigint, sum(pg_indexes_size(c.oid))::bigint,
+    sum(pg_total_relation_size(c.oid))::bigint,
+    sum(CASE WHEN c.reltoastrelid <> 0 THEN pg_total_relation_size(c.reltoastrelid) ELSE 0 END)::bigint
+FROM pg_class AS c
+WHERE c.oid = %(oid)s OR c.oid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass));
 
 -- name: functions
 SELECT p.oid::regprocedure::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),

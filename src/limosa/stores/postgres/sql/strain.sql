@@ -17,5 +17,6 @@ FROM pg_stat_replication AS r WHERE r.replay_lsn IS NOT NULL
 WITH locks AS MATERIALIZED (SELECT * FROM pg_locks)
 SELECT count(DISTINCT w.pid) FROM locks AS w JOIN pg_stat_activity AS a USING (pid)
 WHERE NOT w.granted AND a.application_name <> 'limosa' AND EXISTS (
-    SELECT FROM locks AS t WHERE t.pid = w.pid AND t.relation = %(table)s
+    SELECT FROM locks AS t WHERE t.pid = w.pid AND (t.relation = %(table)s OR t.relation IN (
+          SELECT relid FROM pg_partition_tree(%(table)s::oid::regclass)))
       AND t.database = (SELECT oid FROM pg_database WHERE datname = current_database()));

@@ -43,7 +43,8 @@ WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass A
 -- name: trigger_bodies
 SELECT t.tgname, p.oid::regprocedure::text
 FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal AND n.nspname <> 'limosa' AND p.prosrc ~* %(column)s
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname <> 'limosa' AND p.prosrc ~* %(column)s
+  AND (t.tgrelid = %(oid)s OR t.tgrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass)))
 ORDER BY t.tgname;
 
 -- name: readers
