@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import psycopg
@@ -41,6 +42,12 @@ _PLANNED = (
 _SAVE = "SAVEPOINT limosa_rows"
 _BACK = "ROLLBACK TO SAVEPOINT limosa_rows"
 _DONE = "RELEASE SAVEPOINT limosa_rows"
+
+_MOVED = "limosa_moved"
+_MOVES = 20
+"""Tries before moving rows end the transaction: each takes another move within the millisecond of a statement."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class RowTarget:
         else:
             to_null = f"SET {quoted(seat.column)} = NULL"
             sql = f"UPDATE {relation} {to_null} FROM {sent_keys(scope)} WHERE {same} AND {seat.held}"
-        tx.raw(sql, *keys_parameter(keys))
+        self._unmoved(tx, lambda: tx.raw(sql, *keys_parameter(keys)))
 
     def _write(self, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> Written:
         """Writes after a savepoint, and in halves where it has to go back there."""
@@ -147,7 +154,28 @@ class RowTarget:
         tids = "{" + ",".join(f'"{row.version[0]}"' for row in rows) + "}"
         versions = "{" + ",".join(row.version[1] for row in rows) + "}"
         keys = keys_parameter([row.key for row in rows]) if self.scope.partitioned else ()
-        return (self._insert if self.seat.beside else self._update)((tids, versions, *keys), vectors, tx)
+        put = self._insert if self.seat.beside else self._update
+        return self._unmoved(tx, lambda: put((tids, versions, *keys), vectors, tx))
+
+    def _unmoved(self, tx: PostgresTx, work: Callable[[], _T]) -> _T:
+        """Does the work again where a row moved to another partition just as its lock was asked for.
+
+        Postgres fails the statement then, though it was not to wait; the next one sees that the row is gone.
+        """
+        if not self.scope.partitioned:
+            return work()
+        for _ in range(_MOVES):
+            tx.send_raw(f"SAVEPOINT {_MOVED}")
+            try:
+                done = work()
+            except pg.SerializationFailure:
+                # It may be told before the pipeline's end was sent: until that comes every statement is passed over.
+                tx.arrive()
+                tx.send_raw(f"ROLLBACK TO SAVEPOINT {_MOVED}")
+                continue
+            tx.send_raw(f"RELEASE SAVEPOINT {_MOVED}")
+            return done
+        return work()
 
     def _sent(self, *types: str) -> tuple[str, str]:
         """What tells rows apart as a table ``s`` of arrays ($1 and on), and when a row of ``t`` is one of them.
@@ -219,12 +247,12 @@ class RowTarget:
             return []
         scope = self.scope
         try:
-            found = tx.raw(
+            sql = (
                 f"SELECT {scope.key_texts('t')} FROM {sent_keys(scope)}"
                 f" JOIN {scope.relation.sql} AS t ON {same_key(scope)}"
-                f" WHERE {scope.where()} FOR NO KEY UPDATE OF t SKIP LOCKED",
-                *keys_parameter(keys),
+                f" WHERE {scope.where()} FOR NO KEY UPDATE OF t SKIP LOCKED"
             )
+            found = self._unmoved(tx, lambda: tx.raw(sql, *keys_parameter(keys)))
         except psycopg.OperationalError as error:
             raise translated(error) from error
         # Their text is read in a statement of its own: it sees what is locked now, joined tables too.
