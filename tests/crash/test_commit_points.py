@@ -109,8 +109,6 @@ def _wanted(labels: list[str]) -> list[Point]:
         pytest.param("column", BACK, False, id="column-back-before-the-commit"),
         pytest.param("column", BACK, True, id="column-back-before-its-answer"),
         pytest.param("side_table", FORWARD, True, id="side-table-forward-before-its-answer"),
-        pytest.param("side_table", BACK, False, id="side-table-back-before-the-commit"),
-        pytest.param("in_place", FORWARD, False, id="in-place-forward-before-the-commit"),
         pytest.param("in_place", BACK, True, id="in-place-back-before-its-answer"),
     ],
 )

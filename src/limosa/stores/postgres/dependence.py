@@ -33,6 +33,7 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
     found = _named_by_triggers(scope, around) + _predecessors(scope, around, match)
     if scope.beside is None:
         found += [_bound(scope, each) for each in around.dependents if _cannot_travel(each)]
+        found += [_of_partition(each) for each in around.dependents if _reads_partition(each, around)]
         found += travel_checks(scope, around.hanging) + publication_checks(table, around)
     else:
         found += staying_checks(scope, around)
@@ -68,6 +69,17 @@ def _match_name(migration: Migration, scope: Scope, around: Surroundings) -> str
 
 def _cannot_travel(each: Dependent) -> bool:
     return each.schema == "limosa" if each.kind == "view" else each.kind in _WHY
+
+
+def _reads_partition(each: Dependent, around: Surroundings) -> bool:
+    """A view that hangs on a column of a partition, and not on the table's own."""
+    travelling = {made.name for made in around.hanging.remade}
+    return each.kind in {"view", "materialized view"} and each.schema != "limosa" and each.name not in travelling
+
+
+def _of_partition(each: Dependent) -> Check:
+    said = f"The {each.kind} {each.name} keeps reading the old column after the switch: it names a partition itself."
+    return _refusal(said, "Let it read the partitioned table, or drop it before and make it again after finish.")
 
 
 def _bound(scope: Scope, each: Dependent) -> Check:
