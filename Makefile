@@ -7,7 +7,7 @@ BIN := .venv/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test soak check bench docs lock clean
 
 help: ## list these words
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -18,7 +18,10 @@ demo: setup ## run a whole migration of real text on an embedded Postgres
 	@$(BIN)/limosa demo $(ARGS)
 
 test: setup ## run all tests
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+soak: setup ## run the tests that take too long for every change
+	@$(BIN)/python -m pytest -n $(JOBS) -m soak $(ARGS)
 
 check: setup ## format, lint, types, layers
 	@$(BIN)/ruff format --check

@@ -105,11 +105,13 @@ def _wanted(labels: list[str]) -> list[Point]:
     ("layout", "verbs", "after"),
     [
         pytest.param("column", FORWARD, False, id="column-forward-before-the-commit"),
-        pytest.param("column", FORWARD, True, id="column-forward-before-its-answer"),
-        pytest.param("column", BACK, False, id="column-back-before-the-commit"),
+        pytest.param("column", FORWARD, True, id="column-forward-before-its-answer", marks=pytest.mark.soak),
+        pytest.param("column", BACK, False, id="column-back-before-the-commit", marks=pytest.mark.soak),
         pytest.param("column", BACK, True, id="column-back-before-its-answer"),
-        pytest.param("side_table", FORWARD, True, id="side-table-forward-before-its-answer"),
-        pytest.param("in_place", BACK, True, id="in-place-back-before-its-answer"),
+        pytest.param("side_table", FORWARD, True, id="side-table-forward", marks=pytest.mark.soak),
+        pytest.param("side_table", BACK, False, id="side-table-back", marks=pytest.mark.soak),
+        pytest.param("in_place", FORWARD, False, id="in-place-forward", marks=pytest.mark.soak),
+        pytest.param("in_place", BACK, True, id="in-place-back", marks=pytest.mark.soak),
     ],
 )
 def test_a_kill_at_every_commit_point_changes_nothing(
