@@ -120,6 +120,21 @@ def test_a_vector_that_somebody_else_holds_is_not_waited_for(docs: str, app: App
     assert [rows[i].key for i in written.landed] == [("8",)]
 
 
+def test_a_vector_of_the_applications_own_does_not_keep_an_old_one_alive(docs: str, app: App) -> None:
+    app.run()
+    app.cutover()
+    vector = vector_of("own\n\nbody 3", model=NEW[0], d=NEW[1]).tolist()
+    with psycopg.connect(docs) as connection:
+        connection.execute("UPDATE docs SET title = 'own' WHERE id = 3")
+        connection.execute(f"INSERT INTO {SIDE} VALUES (3, %s::real[]::vector)".encode(), (vector,))
+        connection.execute("UPDATE docs SET title = NULL, body = NULL WHERE id = 4")
+    app.run()
+    assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
+    assert [key for key, _ in app.rollback()] == [("4",)]
+    assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
+    assert _asked(docs, "SELECT embedding FROM docs WHERE id = 4") == [(None,)]
+
+
 def test_each_role_sees_the_vectors_of_its_own_rows_only(docs: str, app: App) -> None:
     with psycopg.connect(docs, autocommit=True) as connection:
         for role in ("tenant_side", "reader_side", "nobody_side"):

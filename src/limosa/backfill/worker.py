@@ -34,8 +34,8 @@ class Bench:
         batch_rows: rows read and judged at once.
         stride: rows of one write transaction.
         usage: notes what was paid in a table of the user's; None where the file names none.
-        touches: rows that land are listed for a rollback: always, those that changed since expand, those that land
-            after the switch, or never.
+        touches: rows are listed for a rollback: always when they land, those that changed since expand, those that
+            land or changed after the switch, or never.
         apart: vectors lie in rows of their own, which go when their source row does.
         limit: how many rows this run may still read; None for all.
         threads: workers worth having in this process.
@@ -215,10 +215,7 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
             marked=[(row.key, verdicts.marks[row.key]) for row in landed if row.key in verdicts.marks],
             paid=paid,
         )
-        if bench.touches == "always":
-            bench.ledger.touch([row.key for row in landed if not row.filled], tx)
-        elif (bench.touches == "switched" and claim.epoch % 2) or (bench.touches == "followed" and claim.follows):
-            bench.ledger.touch([row.key for row in landed], tx)
+        bench.ledger.touch([row.key for row in _touched(bench, claim, haul, landed)], tx)
         if bench.apart and claim.follows:
             # The first pass meets every key once: only the follower can find what a row was before.
             ends.target.erase([*haul.gone, *(key for key, _ in (*outcomes.skipped, *outcomes.dead))], tx)
@@ -252,6 +249,21 @@ def _write(ends: Ends, rows: Sequence[Row], verdicts: Verdicts, tx: Tx) -> Writt
         moved += [places[i] for i in (*written.moved, *written.gone)]
         rejected += [(places[i], why) for i, why in written.rejected]
     return Written(landed, moved=moved, rejected=rejected)
+
+
+def _touched(bench: Bench, claim: Claim, haul: Haul, landed: Sequence[Row]) -> Sequence[Row]:
+    """The rows of a batch that a rollback has to put right.
+
+    Whatever the follower meets has changed since: its old vector is that of another text, also where no new one is
+    written because the application wrote it, or because there is none.
+    """
+    if bench.touches == "always":
+        return [row for row in landed if not row.filled]
+    if bench.touches == "never" or (bench.touches == "switched" and not claim.epoch % 2):
+        return []
+    if claim.follows:
+        return haul.rows
+    return landed if bench.touches == "switched" else []
 
 
 def _outrun(ends: Ends, rows: Sequence[Row], tx: Tx) -> set[Key]:
