@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from limosa import flow
 from limosa.app import App
 from limosa.errors import Refused
+from limosa.steps.expand import expand
 from tests.crash.world import dump, fill_table
-from tests.journey.world import NEW, OLD, docs_app, stale_rows
+from tests.journey.world import NEW, OLD, Writer, docs_app, stale_rows
 from tests.providers.openai_server import Fault, OpenAIServer, vector_of
 
 ACCEPT = frozenset({"--accept-downtime", "--accept-reconnect", "--accept-triggers"})
@@ -103,3 +106,58 @@ def test_a_text_that_changed_meanwhile_goes_back_to_the_old_model(
     assert sorted(left) == [("3",), ("4",)]
     assert all("no longer answers" in why for why in left.values())
     assert _asked(docs, "SELECT id FROM docs WHERE embedding IS NULL AND title IS NOT NULL ORDER BY id") == [(3,), (4,)]
+
+
+def test_a_text_that_changed_before_its_row_was_filled_goes_back_to_the_old_model(docs: str, app: App) -> None:
+    flow.begin(app.voyage, app.plan())
+    expand(app.voyage)
+    _asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
+    app.run()
+    app.rollback()
+    assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
+
+
+def test_every_text_that_a_writer_changes_since_expand_goes_back_to_the_old_model(docs: str, app: App) -> None:
+    flow.begin(app.voyage, app.plan())
+    expand(app.voyage)
+    with Writer(docs) as writer:
+        app.run()
+        while writer.count < 60:
+            time.sleep(0.02)
+    assert not writer.errors
+    app.rollback()
+    assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
+
+
+def test_a_role_of_the_application_goes_on_searching_its_own_rows(docs: str, app: App) -> None:
+    with psycopg.connect(docs, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS tenant_place")
+        connection.execute("CREATE ROLE tenant_place")
+        connection.execute("ALTER TABLE docs ENABLE ROW LEVEL SECURITY")
+        connection.execute("CREATE POLICY own ON docs TO tenant_place USING (id % 10 = 1)")
+        connection.execute("GRANT SELECT ON docs TO tenant_place")
+    app.run(accept=ACCEPT)
+    with psycopg.connect(docs) as connection:
+        connection.execute("SET ROLE tenant_place")
+        for model, d in (OLD, NEW):
+            query = vector_of("title 7", model=model, d=d).tolist()
+            found = connection.execute("SELECT id FROM match_docs(%s::real[]::vector, -1.0, 1000)", (query,))
+            assert {key for (key,) in found} == {*range(1, 120, 10)}
+        saved = f"limosa.saved_{app.migration.id}"
+        assert {key % 10 for (key,) in connection.execute(f"SELECT id FROM {saved}".encode())} == {1}
+
+
+def test_a_view_that_was_changed_since_the_plan_is_not_put_back(docs: str, app: App) -> None:
+    _asked(docs, "CREATE VIEW near AS SELECT id, embedding FROM docs")
+    flow.begin(app.voyage, app.plan())
+    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
+    with pytest.raises(Refused, match=r"public\.near"):
+        expand(app.voyage)
+    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
+    app.run(accept=ACCEPT)
+    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
+    with pytest.raises(Refused, match=r"public\.near"):
+        app.rollback()
+    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
+    app.rollback()
+    assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])

@@ -10,7 +10,8 @@ from limosa.stores.postgres.capture import arm, guard_trigger, trigger_names
 from limosa.stores.postgres.catalogue import Column, Table
 from limosa.stores.postgres.dependents import Remade
 from limosa.stores.postgres.indexes import build
-from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, inherit_name
+from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, inherit_name, mirrored_rights
+from limosa.stores.postgres.layouts.twins import Twins
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
@@ -102,6 +103,7 @@ class InPlaceLayout:
             f" {scope.base}({scope.new_dimensions})",
             do=(
                 lock,
+                self._as_planned,
                 self._unguarded,
                 *self._save(saved),
                 *self._dropped,
@@ -114,6 +116,7 @@ class InPlaceLayout:
             ),
             undo=(
                 lock,
+                self._as_planned,
                 self._unguarded,
                 *self._dropped,
                 *self._bring_back(saved, column),
@@ -142,6 +145,10 @@ class InPlaceLayout:
         ]
 
     @property
+    def _as_planned(self) -> str:
+        return Twins(self.scope, self.remade).as_planned()
+
+    @property
     def _dropped(self) -> tuple[str, ...]:
         return tuple(each.drop for each in reversed(self.remade))
 
@@ -165,6 +172,7 @@ class InPlaceLayout:
             f"CREATE TABLE {saved.relation.sql} AS SELECT {keys}, {vector} FROM {self.scope.relation.sql}"
             f" WHERE {vector} IS NOT NULL",
             f"ALTER TABLE {saved.relation.sql} ADD PRIMARY KEY ({keys})",
+            *mirrored_rights(self.scope, self.table, saved.relation, allowed=("SELECT",)),
         )
 
     def _bring_back(self, saved: Seat, column: Column) -> tuple[str, ...]:

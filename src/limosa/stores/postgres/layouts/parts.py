@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm
-from limosa.stores.postgres.catalogue import Table
+from limosa.stores.postgres.catalogue import Grant, Table
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.match import MatchFunction
-from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
+from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted, shortened
 from limosa.stores.postgres.partition_indexes import partition_index
 from limosa.stores.postgres.scope import Scope
 
@@ -21,6 +21,7 @@ __all__ = [
     "has_column",
     "inherit_name",
     "lift_not_null",
+    "mirrored_rights",
     "negated",
     "nothing_hangs",
 ]
@@ -171,6 +172,47 @@ def _partitions_inherit(scope: Scope, table: Table, old: Relation) -> list[str]:
             rename = f"ALTER INDEX IF EXISTS {new.sql} RENAME TO {quoted(name)}"
             found.append(f"DO $limosa$ BEGIN IF {stands} IS NULL THEN {rename}; END IF; END $limosa$")
     return found
+
+
+def mirrored_rights(scope: Scope, table: Table, beside: Relation, *, allowed: Sequence[str]) -> list[str]:
+    """What gives a table beside no more than the table gives: row security by its rows, grants as its own.
+
+    Args:
+        beside: a new table with the same key.
+        allowed: the privileges that may be granted.
+    """
+    side = beside.sql
+    made = [_revoke_all(side)]
+    granted: dict[str, list[str]] = {}
+    for grant in table.grants:
+        if grant.privilege in allowed and grant.column in {None, scope.vector}:
+            granted.setdefault(_grantee(grant), []).append(grant.privilege)
+    made += [f"GRANT {', '.join(dict.fromkeys(rights))} ON {side} TO {to}" for to, rights in granted.items()]
+    if table.row_security:
+        same = " AND ".join(f"t.{quoted(c.name)} = {side}.{quoted(c.name)}" for c in scope.key)
+        made += [
+            f"ALTER TABLE {side} ENABLE ROW LEVEL SECURITY",
+            f"CREATE POLICY {quoted(shortened(scope.relation.name, ' is visible'))} ON {side} FOR SELECT"
+            f" USING (EXISTS (SELECT FROM {scope.relation.sql} AS t WHERE {same}))",
+        ]
+    if table.forced_row_security:
+        made.append(f"ALTER TABLE {side} FORCE ROW LEVEL SECURITY")
+    return made
+
+
+def _grantee(grant: Grant) -> str:
+    return quoted(grant.grantee) if grant.grantee is not None else "PUBLIC"
+
+
+def _revoke_all(side: str) -> str:
+    """What default privileges gave to a new table is taken back."""
+    return (
+        f"DO $limosa$ DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee FROM pg_class AS c,"
+        f" aclexplode(c.relacl) AS a WHERE c.oid = {literal(side)}::regclass AND a.grantee <> c.relowner LOOP"
+        f" EXECUTE format('REVOKE ALL ON %s FROM %s', {literal(side)}::regclass,"
+        " CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.grantee)) END);"
+        " END LOOP; END $limosa$"
+    )
 
 
 def lift_not_null(scope: Scope, table: Table) -> list[Operation]:

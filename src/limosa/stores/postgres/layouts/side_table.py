@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm
-from limosa.stores.postgres.catalogue import Grant, Table
+from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.indexes import build
 from limosa.stores.postgres.layouts.parts import (
     disarm,
@@ -15,6 +15,7 @@ from limosa.stores.postgres.layouts.parts import (
     final_match,
     has_column,
     lift_not_null,
+    mirrored_rights,
     nothing_hangs,
 )
 from limosa.stores.postgres.match import MatchFunction
@@ -90,7 +91,8 @@ class SideTableLayout:
         ]
 
     def _make_table(self) -> Operation:
-        scope, side = self.scope, self.side.sql
+        scope, table, side = self.scope, self.table, self.side.sql
+        allowed = ("SELECT",) if table.row_security else ("SELECT", "INSERT", "UPDATE", "DELETE")
         keys = ", ".join(quoted(column.name) for column in scope.key)
         vector = f"{quoted(scope.vector)} {scope.type}({scope.new_dimensions}) NOT NULL"
         return Operation(
@@ -102,34 +104,12 @@ class SideTableLayout:
                 # Types, collations and domains of the key come along.
                 f"CREATE TABLE {side} AS SELECT {keys} FROM {scope.relation.sql} WITH NO DATA",
                 f"ALTER TABLE {side} ADD COLUMN {vector}, ADD PRIMARY KEY ({keys})",
-                *self._rights(),
+                *mirrored_rights(scope, table, self.side, allowed=allowed),
+                *([f"ALTER TABLE {side} OWNER TO {quoted(table.owner)}"] if table.owner != table.server.user else []),
             ),
             undo=(f"DROP TABLE IF EXISTS {side}",),
             probe=has_column(self.side, scope.vector),
         )
-
-    def _rights(self) -> list[str]:
-        """No more than the table gives: row security by its rows, grants as its own."""
-        scope, table, side = self.scope, self.table, self.side.sql
-        made = [_revoke_all(side)]
-        allowed = ("SELECT",) if table.row_security else ("SELECT", "INSERT", "UPDATE", "DELETE")
-        granted: dict[str, list[str]] = {}
-        for grant in table.grants:
-            if grant.privilege in allowed and grant.column in {None, scope.vector}:
-                granted.setdefault(_grantee(grant), []).append(grant.privilege)
-        made += [f"GRANT {', '.join(dict.fromkeys(rights))} ON {side} TO {to}" for to, rights in granted.items()]
-        if table.row_security:
-            same = " AND ".join(f"t.{quoted(c.name)} = {side}.{quoted(c.name)}" for c in scope.key)
-            made += [
-                f"ALTER TABLE {side} ENABLE ROW LEVEL SECURITY",
-                f"CREATE POLICY {quoted(shortened(scope.relation.name, ' is visible'))} ON {side} FOR SELECT"
-                f" USING (EXISTS (SELECT FROM {scope.relation.sql} AS t WHERE {same}))",
-            ]
-        if table.forced_row_security:
-            made.append(f"ALTER TABLE {side} FORCE ROW LEVEL SECURITY")
-        if table.owner != table.server.user:
-            made.append(f"ALTER TABLE {side} OWNER TO {quoted(table.owner)}")
-        return made
 
     @property
     def _constraint(self) -> str:
@@ -173,18 +153,3 @@ class SideTableLayout:
             f"SELECT FROM pg_constraint WHERE conrelid = to_regclass({literal(self.side.sql)})"
             f" AND conname = {literal(self._constraint)}"
         )
-
-
-def _grantee(grant: Grant) -> str:
-    return quoted(grant.grantee) if grant.grantee is not None else "PUBLIC"
-
-
-def _revoke_all(side: str) -> str:
-    """What default privileges gave to a new table is taken back."""
-    return (
-        f"DO $limosa$ DECLARE r record; BEGIN FOR r IN SELECT DISTINCT a.grantee FROM pg_class AS c,"
-        f" aclexplode(c.relacl) AS a WHERE c.oid = {literal(side)}::regclass AND a.grantee <> c.relowner LOOP"
-        f" EXECUTE format('REVOKE ALL ON %s FROM %s', {literal(side)}::regclass,"
-        " CASE WHEN r.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(r.grantee)) END);"
-        " END LOOP; END $limosa$"
-    )
