@@ -25,6 +25,9 @@ _PINNED = (
 """A key is written as limosa's own sessions write it, whatever the application has set."""
 
 
+_NOTE = "INSERT INTO limosa.change (migration, key) VALUES"
+
+
 def trigger_names(scope: Scope) -> dict[str, str]:
     """Role to trigger name. The guard sorts behind what people write: tilde is the last ASCII sign."""
     roles = ("insert", "update", "delete", "truncate", *(("moved",) if _moves(scope) else ()))
@@ -53,7 +56,10 @@ def guard_function(scope: Scope, seat: Seat) -> str:
         if scope.partitioned:
             body = f"BEGIN IF TG_OP = 'DELETE' THEN {old}; ELSE {new}; END IF; RETURN NULL; END"
     else:
-        body = f"BEGIN NEW.{quoted(seat.column)} := NULL; RETURN NEW; END"
+        # What a generated text is made of may differ where the text does not: capture would not note the row.
+        made = any(column.generated for column in scope.text_source)
+        noted = f" {_NOTE} ({literal(scope.id)}, {scope.key_array('new')});" if made else ""
+        body = f"BEGIN NEW.{quoted(seat.column)} := NULL;{noted} RETURN NEW; END"
     return (
         f"CREATE OR REPLACE FUNCTION {_function(scope, 'guard').sql}() RETURNS trigger LANGUAGE plpgsql"
         f" {_PINNED} AS {dollar_quoted(body)}"
@@ -163,33 +169,37 @@ def guard_trigger(scope: Scope) -> tuple[str, str]:
 
 
 def _capture_body(scope: Scope) -> str:
-    insert = "INSERT INTO limosa.change (migration, key) VALUES"
     ids = literal(scope.id)
     new, old = (scope.key_array(alias) for alias in ("new", "old"))
     return (
         "BEGIN\n"
-        f"  IF TG_OP <> 'DELETE' THEN {insert} ({ids}, {new}); END IF;\n"
-        f"  IF TG_OP = 'DELETE' THEN {insert} ({ids}, {old});\n"
-        f"  ELSIF TG_OP = 'UPDATE' AND {old} IS DISTINCT FROM {new} THEN {insert} ({ids}, {old}); END IF;\n"
+        f"  IF TG_OP <> 'DELETE' THEN {_NOTE} ({ids}, {new}); END IF;\n"
+        f"  IF TG_OP = 'DELETE' THEN {_NOTE} ({ids}, {old});\n"
+        f"  ELSIF TG_OP = 'UPDATE' AND {old} IS DISTINCT FROM {new} THEN {_NOTE} ({ids}, {old}); END IF;\n"
         "  RETURN NULL;\nEND"
     )
 
 
-def _text_differs(scope: Scope, *, generated: bool = True) -> str:
-    columns = [column for column in scope.text_source if generated or not column.generated]
-    if len(columns) < len(scope.text_source):
-        # A BEFORE trigger cannot see generated columns: any change of the row counts instead.
-        return "true"
+def _text_differs(columns: Sequence[str]) -> str:
     same = [
-        f'old.{quoted(c.name)}::text COLLATE "C" IS DISTINCT FROM new.{quoted(c.name)}::text COLLATE "C"'
-        for c in columns
+        f'old.{quoted(name)}::text COLLATE "C" IS DISTINCT FROM new.{quoted(name)}::text COLLATE "C"'
+        for name in dict.fromkeys(columns)
     ]
-    return "(" + " OR ".join(same) + ")"
+    return "(" + (" OR ".join(same) or "false") + ")"
+
+
+def _texts(scope: Scope) -> list[str]:
+    return [column.name for column in scope.text_source]
+
+
+def _written(scope: Scope) -> list[str]:
+    """The same as a BEFORE trigger sees them: a generated column has no value yet, what it is made of has."""
+    return [name for column in scope.text_source for name in (column.made_of if column.generated else (column.name,))]
 
 
 def _outrun(scope: Scope) -> str:
     """Text, key, or membership of the filter differs."""
-    parts = [_text_differs(scope)]
+    parts = [_text_differs(_texts(scope))]
     parts += [f"old.{quoted(column.name)} IS DISTINCT FROM new.{quoted(column.name)}" for column in scope.key]
     if scope.filter is not None:
         parts.append(f"({scope.where('old')}) IS DISTINCT FROM ({scope.where('new')})")
@@ -200,7 +210,7 @@ def _guarded(scope: Scope) -> str:
     """When the guard takes a vector away: in the row itself before it is written, in a table beside it after."""
     table = scope.relation.sql
     if scope.new(0).beside:
-        return f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_text_differs(scope)})"
+        return f"AFTER UPDATE ON {table} FOR EACH ROW WHEN ({_text_differs(_texts(scope))})"
     return f"BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({_unwritten(scope)})"
 
 
@@ -209,7 +219,7 @@ def _unwritten(scope: Scope) -> str:
     column = quoted(scope.new(0).column)
     equal = f"OPERATOR({scope.operators}.=)"
     both = f"old.{column} IS NOT NULL AND new.{column} IS NOT NULL"
-    return f"{_text_differs(scope, generated=False)} AND {both} AND old.{column} {equal} new.{column}"
+    return f"{_text_differs(_written(scope))} AND {both} AND old.{column} {equal} new.{column}"
 
 
 def _when(condition: str, scope: Scope) -> str:

@@ -38,7 +38,13 @@ OLDEST = 150000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column; ``type`` with its modifiers, ``dimensions`` only for vectors that declare them."""
+    """One column; ``type`` with its modifiers, ``dimensions`` only for vectors that declare them.
+
+    Attributes:
+        compression: as pg_attribute has it; empty for the server's own.
+        not_null_name: of its NOT NULL; from Postgres 18 on.
+        made_of: of a generated column, those that it is generated from.
+    """
 
     number: int
     name: str
@@ -49,15 +55,18 @@ class Column:
     generated: bool
     storage: str
     options: tuple[str, ...]
+    compression: str = ""
+    not_null_name: str | None = None
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFacts:
-    """One index and its size on disk."""
+    """One index and its size on disk; ``made``: the statements that make it again."""
 
     name: str
     method: str
-    definition: str
+    made: tuple[str, ...]
     valid: bool
     size_bytes: int
     unique: bool
@@ -310,7 +319,8 @@ def _text(value: object) -> str:
 
 
 def _column(row: tuple[Any, ...]) -> Column:
-    number, name, kind, modifier, base, not_null, generated, _, storage, options = row
+    number, name, kind, modifier, base, not_null, generated, _, storage, options, *rest = row
+    compression, not_null_name, made_of = rest
     vector = base in {"vector", "halfvec"}
     return Column(
         number=number,
@@ -322,15 +332,18 @@ def _column(row: tuple[Any, ...]) -> Column:
         generated=generated,
         storage=storage,
         options=tuple(options),
+        compression=compression,
+        not_null_name=not_null_name,
+        made_of=tuple(made_of),
     )
 
 
 def _index(row: tuple[Any, ...]) -> IndexFacts:
-    name, method, definition, valid, size, unique, columns = row
+    name, method, made, valid, size, unique, columns = row
     return IndexFacts(
         name=name,
         method=method,
-        definition=definition,
+        made=tuple(made),
         valid=valid,
         size_bytes=size,
         unique=unique,

@@ -17,7 +17,13 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_s
 
 -- name: columns
 SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypmod, t.typname, a.attnotnull,
-    a.attgenerated <> '', a.atthasdef, a.attstorage::text, coalesce(a.attoptions::text[], '{}')
+    a.attgenerated <> '', a.atthasdef, a.attstorage::text, coalesce(a.attoptions::text[], '{}'),
+    a.attcompression::text, (SELECT k.conname::text FROM pg_constraint AS k
+        WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]),
+    CASE WHEN a.attgenerated = '' THEN '{}' ELSE ARRAY(SELECT m.attname::text FROM pg_attrdef AS x
+        JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = x.oid AND d.refobjid = a.attrelid
+        JOIN pg_attribute AS m ON m.attrelid = a.attrelid AND m.attnum = d.refobjsubid
+        WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum AND m.attnum <> a.attnum ORDER BY m.attnum) END
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
 
@@ -32,12 +38,19 @@ WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indisvalid AND i.indimmediate
 
 -- name: indexes
 -- Of partitions only those that are not a part of an index of the table.
-SELECT c.relname, am.amname, pg_get_indexdef(i.indexrelid), i.indisvalid, pg_relation_size(i.indexrelid)
+SELECT c.relname, am.amname, array_remove(ARRAY[
+        (SELECT 'SET LOCAL default_tablespace = ' || quote_literal(s.spcname) FROM pg_tablespace AS s
+            WHERE s.oid = c.reltablespace),
+        pg_get_indexdef(i.indexrelid),
+        CASE WHEN c.reltablespace <> 0 THEN 'SET LOCAL default_tablespace = DEFAULT' END,
+        'COMMENT ON INDEX ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || ' IS '
+            || quote_literal(obj_description(c.oid, 'pg_class'))], NULL), i.indisvalid, pg_relation_size(i.indexrelid)
         + coalesce((SELECT sum(pg_relation_size(b.relid)) FROM pg_partition_tree(i.indexrelid) AS b
             WHERE b.relid <> i.indexrelid), 0)::bigint,
     i.indisunique, ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) AS k(attnum)
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum)
 FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS am ON am.oid = c.relam
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE i.indrelid = %(oid)s OR NOT c.relispartition
   AND i.indrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass))
 ORDER BY c.relname;
