@@ -7,7 +7,11 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from limosa import flow
 from limosa.app import App
+from limosa.backfill.worker import Haul, settle_batch
+from limosa.steps.backfill import bench_for
+from limosa.steps.expand import expand
 from tests.crash.world import dump, fill_table
 from tests.journey.world import OLD, Writer, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer
@@ -56,6 +60,27 @@ def test_a_rollback_takes_away_what_was_filled(database: str, app: App) -> None:
     app.rollback()
     assert dump(database) == before
     app.close()
+
+
+def test_a_vector_that_the_application_writes_meanwhile_is_its_own(database: str, app: App) -> None:
+    flow.begin(app.voyage, app.plan())
+    expand(app.voyage)
+    ledger = app.voyage.ledger()
+    bench, claim = bench_for(app.voyage, ledger), ledger.claim()
+    assert claim is not None
+    ends = app.voyage.store.ends(claim.epoch)
+    rows = ends.source.reread([("3",), ("6",)])
+    own = "SELECT embedding::text FROM docs WHERE id = 3"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE docs SET embedding = '[1,2,3,4,5,6]' WHERE id = 3")
+        settle_batch(bench, claim, ends, Haul(rows=rows))
+        ledger.release([claim])
+        assert connection.execute(own).fetchone() == ("[1,2,3,4,5,6]",)
+        assert connection.execute("SELECT embedding IS NOT NULL FROM docs WHERE id = 6").fetchone() == (True,)
+        app.run(accept=ACCEPT)
+        app.rollback()
+        assert connection.execute(own).fetchone() == ("[1,2,3,4,5,6]",)
+        assert connection.execute("SELECT embedding FROM docs WHERE id = 6").fetchone() == (None,)
 
 
 def test_rows_that_change_meanwhile_are_embedded_again(database: str, app: App) -> None:

@@ -202,7 +202,8 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
         outrun = _outrun(ends, [row for row in haul.rows if row.key in verdicts.skipped or row.key in refused], tx)
         moved = [*(good[i].key for i in written.moved), *outrun]
         outcomes = Outcomes(
-            done=[row.key for row in landed] + [row.key for row in haul.rows if _stands(row, verdicts)],
+            done=[row.key for row in (*landed, *(good[i] for i in written.stood))]
+            + [row.key for row in haul.rows if _stands(row, verdicts)],
             skipped=[
                 (row.key, verdicts.skipped[row.key])
                 for row in haul.rows
@@ -243,12 +244,14 @@ def _write(ends: Ends, rows: Sequence[Row], verdicts: Verdicts, tx: Tx) -> Writt
     landed: list[int] = []
     moved: list[int] = []
     rejected: list[tuple[int, str]] = []
+    stood: list[int] = []
     for places, vectors in verdicts.writes(rows):
         written = ends.target.write([rows[i] for i in places], vectors, tx)
         landed += [places[i] for i in written.landed]
         moved += [places[i] for i in (*written.moved, *written.gone)]
         rejected += [(places[i], why) for i, why in written.rejected]
-    return Written(landed, moved=moved, rejected=rejected)
+        stood += [places[i] for i in written.stood]
+    return Written(landed, moved=moved, rejected=rejected, stood=stood)
 
 
 def _touched(bench: Bench, claim: Claim, haul: Haul, landed: Sequence[Row]) -> Sequence[Row]:

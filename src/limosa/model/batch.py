@@ -121,9 +121,11 @@ class Written:
         moved: the row changed, or was locked, since it was read; it must be read again.
         gone: the row is no longer there or left the filter.
         rejected: position and the store's reason; the row itself cannot take the vector.
+        stood: another vector of the same text was written meanwhile, and stands.
     """
 
     landed: Sequence[int]
     moved: Sequence[int] = ()
     gone: Sequence[int] = ()
     rejected: Sequence[tuple[int, str]] = ()
+    stood: Sequence[int] = ()

@@ -133,6 +133,7 @@ class RowTarget:
                 moved=[*parts[0].moved, *parts[1].moved],
                 gone=[*parts[0].gone, *parts[1].gone],
                 rejected=[*parts[0].rejected, *parts[1].rejected],
+                stood=[*parts[0].stood, *parts[1].stood],
             )
 
     def _write_all(self, places: list[int], rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> Written:
@@ -145,9 +146,12 @@ class RowTarget:
         # The tuple is another one now: the text decides. What stays locked is read again by the follower.
         held = {row.key: row for row in self.hold([rows[i].key for i in rest], tx)}
         same = [i for i in rest if rows[i].key in held and held[rows[i].key].text == rows[i].text]
+        # Somebody else's vector of this very text is not written over.
+        stood = [i for i in same if held[rows[i].key].filled and not rows[i].filled]
+        same = [i for i in same if i not in stood]
         again = self._put([held[rows[i].key] for i in same], vectors[same], tx) if same else []
         landed += [same[i] for i in again]
-        return Written(landed, moved=sorted(set(places) - set(landed)))
+        return Written(landed, moved=sorted(set(places) - {*landed, *stood}), stood=stood)
 
     def _put(self, rows: Sequence[Row], vectors: Vectors, tx: PostgresTx) -> list[int]:
         """Places of the rows that are still what was read, whose vectors are written now."""
