@@ -13,6 +13,7 @@ from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.model.batch import Written
 from limosa.steps.doctor import doctor, scrutiny_of
+from limosa.steps.voyage import carry_out
 from tests.crash.world import dump, fill_table, until
 from tests.journey.world import NEW, OLD, Searcher, Writer, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer, vector_of
@@ -309,3 +310,16 @@ def test_a_table_beside_is_examined_too(docs: str, app: App) -> None:
     found = {each.name: each for each in doctor(app.voyage, scrutiny_of(app.voyage), sample=0).findings}
     assert (found["zero"].count, found["zero"].examples) == (1, (("7",),))
     assert found["invalid-index"].verdict == "clean"
+
+
+def test_finish_asks_each_time_whether_something_reads_the_old_vectors(docs: str, app: App) -> None:
+    app.run()
+    app.cutover()
+    rest = [each.id for each in app.voyage.record().operations if each.id != "nothing-hangs"]
+    carry_out(app.voyage, "finish", leave=tuple(rest))
+    _asked(docs, "CREATE VIEW late AS SELECT embedding FROM docs")
+    with pytest.raises(Refused, match="late"):
+        app.finish()
+    # The question alone has closed no way back.
+    app.rollback()
+    assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])

@@ -46,7 +46,7 @@ def _finish(voyage: Voyage, *, drop_old: bool) -> None:
     leave = () if drop_old else ("drop-old",)
     if record.shape == "split":
         _detach(voyage, record, drop_old=drop_old)
-    carry_out(voyage, "finish", leave=leave)
+    carry_out(voyage, "finish", leave=leave, again=("nothing-hangs",))
     # What was changed until the triggers went is still noted; after them nothing is.
     if record.shape != "split":
         catch_up(voyage)

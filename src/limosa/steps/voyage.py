@@ -120,9 +120,15 @@ class Voyage:
         return record
 
     def finishing(self) -> bool:
-        """Finish has begun and may not be complete: from here there is no way back, only on."""
+        """Finish has begun and may not be complete: from here there is no way back, only on.
+
+        That nothing hangs on the old vectors is only asked, and asked anew each time.
+        """
         states = self.records.states()
-        return any(each.step == "finish" and states.get(each.id) == "done" for each in self.record().operations)
+        return any(
+            each.step == "finish" and each.id != "nothing-hangs" and states.get(each.id) == "done"
+            for each in self.record().operations
+        )
 
     def ledger(self, *, direction: str = "forward") -> ChunkLedger:
         """The ledger's working half, for this process."""
