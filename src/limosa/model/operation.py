@@ -31,6 +31,7 @@ class Operation:
         busy: a query that answers true while some session still carries the operation out; it is
             waited for instead of done again.
         clear: statements that remove what an attempt that died has left half made.
+        broken: a query that answers true where that is there; nothing else is removed, nor undone.
         file: the store makes a copy of itself there; ``do`` is empty then, as no statement does it.
     """
 
@@ -46,4 +47,5 @@ class Operation:
     settings: tuple[tuple[str, str], ...] = ()
     busy: str = ""
     clear: tuple[str, ...] = ()
+    broken: str = ""
     file: str = ""

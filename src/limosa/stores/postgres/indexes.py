@@ -5,7 +5,7 @@ from __future__ import annotations
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
-from limosa.stores.postgres.names import Relation, literal, quoted, shortened
+from limosa.stores.postgres.names import Relation, distinct, literal, quoted
 from limosa.stores.postgres.scope import Scope
 
 __all__ = [
@@ -37,8 +37,8 @@ def operator_class(base: str, metric: str) -> str:
 def index_relation(scope: Scope) -> Relation:
     """Name of the index while the migration lives; that of a table beside stays."""
     if scope.beside is not None:
-        return Relation(scope.beside.schema, shortened(f"{scope.beside.name}_{scope.vector}", "_idx"))
-    return Relation(scope.relation.schema, shortened(f"{scope.relation.name}_{scope.vector}", "_limosa_idx"))
+        return Relation(scope.beside.schema, distinct(f"{scope.beside.name}_{scope.vector}", "_idx"))
+    return Relation(scope.relation.schema, distinct(f"{scope.relation.name}_{scope.vector}", "_limosa_idx"))
 
 
 def index_memory_bytes(rows: int, dimensions: int) -> int:
@@ -73,22 +73,24 @@ def stood_on(scope: Scope, index: Index, relation: Relation, target: str, *, row
 def building(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> Operation:
     """The operation that builds one index of this name on one table, as SQL writes it, while that stays in use."""
     found = f"to_regclass({literal(relation.sql)})"
+    ours = (
+        "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
+        f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND {{0}}"
+        f" AND i.indrelid = to_regclass({literal(target)}) AND a.attname = {literal(scope.new(epoch).column)})"
+    )
     return Operation(
         id="build-index",
         step="index",
         title=f"Build {index.kind} {relation.name} while the table stays in use",
         do=(f"CREATE INDEX CONCURRENTLY {stood_on(scope, index, relation, target, rows=rows, epoch=epoch)}",),
         undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-        probe=(
-            "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
-            f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND i.indisvalid"
-            f" AND i.indrelid = {literal(target)}::regclass AND a.attname = {literal(scope.new(epoch).column)})"
-        ),
+        probe=ours.format("i.indisvalid"),
         lock="SHARE UPDATE EXCLUSIVE",
         transactional=False,
         settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),
         busy=f"SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = {found})",
         clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
+        broken=ours.format("NOT i.indisvalid"),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from zlib import crc32
 
 from limosa.errors import Refused
 
-__all__ = ["MAX_BYTES", "Relation", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
+__all__ = ["MAX_BYTES", "Relation", "distinct", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -41,6 +42,13 @@ def shortened(name: str, suffix: str) -> str:
     """``name + suffix`` within 63 bytes, cut at a character; the suffix always survives."""
     room = MAX_BYTES - len(suffix.encode())
     return name.encode()[:room].decode(errors="ignore") + suffix
+
+
+def distinct(name: str, suffix: str) -> str:
+    """The same for names that may be alike but for their end, which a cut would take: a checksum stands for it."""
+    if len((name + suffix).encode()) <= MAX_BYTES:
+        return name + suffix
+    return shortened(name, f"_{crc32(name.encode()):08x}{suffix}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ one under it; from then on a partition that comes later gets its own when it is 
 from __future__ import annotations
 
 from dataclasses import replace
-from zlib import crc32
 
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import WORKERS, building, index_relation, stood_on
-from limosa.stores.postgres.names import MAX_BYTES, Relation, literal, shortened
+from limosa.stores.postgres.names import Relation, distinct, literal
 from limosa.stores.postgres.partitions import Partition, unindexed
 from limosa.stores.postgres.scope import Scope
 
@@ -22,14 +21,8 @@ __all__ = ["build_apart", "late_indexes", "partition_index"]
 
 
 def partition_index(scope: Scope, partition: Relation) -> Relation:
-    """Name of a partition's index while the migration lives.
-
-    Names of partitions are often long and differ at their end, which a cut would take: a checksum stands for it.
-    """
-    name = f"{partition.name}_{scope.vector}_limosa_idx"
-    if len(name.encode()) > MAX_BYTES:
-        name = shortened(partition.name, f"_{crc32(partition.name.encode()):08x}_limosa_idx")
-    return Relation(partition.schema, name)
+    """Name of a partition's index while the migration lives."""
+    return Relation(partition.schema, distinct(f"{partition.name}_{scope.vector}", "_limosa_idx"))
 
 
 def build_apart(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operation]:

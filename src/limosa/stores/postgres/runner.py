@@ -134,12 +134,14 @@ class Runner:
         connection = self.database.connect()
         try:
             tx = PostgresTx(connection, self.database.title)
+            if undo and operation.broken and not self._made(operation, tx):
+                return
             if not undo:
                 while operation.busy and self._asks(operation.busy, tx):
                     time.sleep(0.5)
                 if self._asks(operation.probe, tx):
                     return
-                for statement in clear:
+                for statement in clear if self._made(operation, tx) else ():
                     tx.raw(statement)
             for name, value in operation.settings:
                 tx.execute(
@@ -158,6 +160,10 @@ class Runner:
             raise translated(error) from error
         finally:
             connection.close()
+
+    def _made(self, operation: Operation, tx: PostgresTx) -> bool:
+        """What the operation makes is there, whole or half; under its name may stand what somebody else made."""
+        return self._asks(operation.probe, tx) or not operation.broken or self._asks(operation.broken, tx)
 
     def _spared(self, name: str, value: str, tx: PostgresTx) -> str:
         """Memory for a build: what it wants, at most a quarter of what the server says it has for caching."""
