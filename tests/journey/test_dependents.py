@@ -30,6 +30,7 @@ WORLD = (
     "ALTER TABLE docs ALTER embedding SET NOT NULL, ALTER embedding SET STATISTICS 700, ADD updated_at timestamptz,"
     " ADD words tsvector GENERATED ALWAYS AS (to_tsvector('english', coalesce(title, ''))) STORED,"
     " ADD FOREIGN KEY (id) REFERENCES docs",
+    "ALTER TABLE docs RENAME CONSTRAINT docs_embedding_not_null TO embedded",
     "COMMENT ON COLUMN docs.embedding IS 'of title and body'",
     "GRANT SELECT (id, embedding) ON docs TO pg_monitor",
     "CREATE TABLE votes (doc bigint REFERENCES docs)",

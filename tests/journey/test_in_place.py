@@ -22,7 +22,10 @@ TRIGGERS = """
 UPDATE docs SET title = 'title' WHERE title IS NULL;
 UPDATE docs SET embedding = '[1,2,3,4,5,6]' WHERE embedding IS NULL;
 ALTER TABLE docs ALTER COLUMN embedding SET NOT NULL, ALTER COLUMN embedding SET STORAGE MAIN,
+    ALTER COLUMN embedding SET COMPRESSION pglz,
     ADD COLUMN updated_at timestamptz DEFAULT 'epoch';
+ALTER TABLE docs RENAME CONSTRAINT docs_embedding_not_null TO embedded;
+COMMENT ON INDEX docs_embedding_idx IS 'of the old size';
 CREATE TABLE audit (id bigint);
 CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$;
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
@@ -69,9 +72,33 @@ def test_there_and_back_no_trigger_of_the_table_fires(docs: str, app: App) -> No
     assert _asked(docs, seen) == [(0, True)]
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1])
     app.rollback()
-    # NOT NULL, storage, index and every byte of the old vectors.
+    # NOT NULL by its name, storage, compression, index and every byte of the old vectors.
     assert dump(docs) == before
     assert _asked(docs, "SELECT count(*) FROM audit") == [(0,)]
+
+
+def test_an_index_keeps_its_tablespace(docs: str, app: App) -> None:
+    where = "SELECT t.spcname FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = c.reltablespace"
+    where += " WHERE c.relname = 'docs_embedding_idx'"
+    with psycopg.connect(docs, autocommit=True) as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute("CREATE TABLESPACE kept_apart LOCATION ''")
+    try:
+        _asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE kept_apart")
+        app.run(accept=ACCEPT)
+        app.rollback()
+        assert _asked(docs, where) == [("kept_apart",)]
+    finally:
+        _asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE pg_default")
+        _asked(docs, "DROP TABLESPACE kept_apart")
+
+
+def test_an_index_on_an_expression_of_the_vector_is_refused(docs: str, app: App) -> None:
+    _asked(docs, "CREATE INDEX halves ON docs USING hnsw ((embedding::halfvec(6)) halfvec_cosine_ops)")
+    with pytest.raises(Refused, match="stands on an expression of embedding"):
+        app.run(accept=ACCEPT)
+    _asked(docs, "DROP INDEX halves")
+    app.run(accept=ACCEPT)
 
 
 def test_callers_of_the_old_size_are_answered_from_the_saved_vectors(docs: str, app: App) -> None:

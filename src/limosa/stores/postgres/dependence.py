@@ -37,6 +37,8 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
         found += travel_checks(scope, around.hanging) + publication_checks(table, around)
     else:
         found += staying_checks(scope, around)
+    if scope.in_place:
+        found += _expressions(table, scope, around)
     return found + body_checks(scope, around, own=own) + _indexes(scope, around)
 
 
@@ -92,6 +94,19 @@ def _bound(scope: Scope, each: Dependent) -> Check:
 def _refusal(said: str, do: str) -> Check:
     needed = "A vector column on which nothing hangs but what can be made again over the new one."
     return Check(name="dependents", verdict="refused", said=said, needed=needed, do=do)
+
+
+def _expressions(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
+    """An index on an expression would be made again with the old size in it, and then take no new vector."""
+    plain = {each.name for each in table.indexes if scope.vector in each.columns}
+    return [
+        _refusal(
+            f"The index {name} stands on an expression of {scope.vector}, which says the old type.",
+            f"DROP INDEX {Relation(scope.relation.schema, name).sql}; make it again after finish, with the new type.",
+        )
+        for name, _, method in around.indexes
+        if method in {"hnsw", "ivfflat"} and name not in plain
+    ]
 
 
 def _indexes(scope: Scope, around: Surroundings) -> list[Check]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.capture import arm, guard_trigger, trigger_names
-from limosa.stores.postgres.catalogue import Column, Table
+from limosa.stores.postgres.catalogue import Column, IndexFacts, Table
 from limosa.stores.postgres.dependents import Remade
 from limosa.stores.postgres.indexes import build
-from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, inherit_name, mirrored_rights
+from limosa.stores.postgres.layouts.parts import disarm, drop_old, final_match, inherit_name, mirrored_rights, not_null
 from limosa.stores.postgres.layouts.twins import Twins
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, literal, quoted
@@ -20,7 +20,8 @@ from limosa.stores.postgres.seat import Seat
 __all__ = ["InPlaceLayout"]
 
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-"""Source: pg_attribute.attstorage in Postgres's documentation, "System Catalogs"."""
+_COMPRESSION = {"p": "pglz", "l": "lz4"}
+"""Source: attstorage and attcompression of pg_attribute in Postgres's documentation, "System Catalogs"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ class InPlaceLayout:
                 self._unguarded,
                 *self._save(saved),
                 *self._dropped,
-                *(f"DROP INDEX {Relation(scope.relation.schema, name).sql}" for name, _ in self._old_indexes),
+                *(f"DROP INDEX {Relation(scope.relation.schema, each.name).sql}" for each in self._old_indexes),
                 *([f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} DROP NOT NULL"] if column.not_null else []),
                 f"{_retyped(table, column.name, f'{scope.type}({scope.new_dimensions})')} NULL",
                 *_stored(table, column),
@@ -158,10 +159,10 @@ class InPlaceLayout:
         return f"DROP TRIGGER IF EXISTS {quoted(trigger_names(self.scope)['guard'])} ON {self.scope.relation.sql}"
 
     @property
-    def _old_indexes(self) -> list[tuple[str, str]]:
-        """Approximate indexes on the vectors, with their definitions: filling would enter each row into them."""
+    def _old_indexes(self) -> list[IndexFacts]:
+        """Approximate indexes on the vectors: filling would enter each row into them."""
         return [
-            (each.name, each.definition)
+            each
             for each in self.table.indexes
             if self.scope.vector in each.columns and each.method in {"hnsw", "ivfflat"}
         ]
@@ -184,7 +185,7 @@ class InPlaceLayout:
         body = f"SELECT o.{name} FROM {saved.relation.sql} AS o WHERE {same}"
         filled = (
             f"DO $limosa$ BEGIN IF NOT EXISTS (SELECT FROM {table} WHERE {name} IS NULL)"
-            f" THEN ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL; END IF; END $limosa$"
+            f" THEN {not_null(table, name, column.not_null_name)}; END IF; END $limosa$"
         )
         return (
             f"CREATE FUNCTION {reader}({types}) RETURNS {self.scope.operators}.{quoted(column.base)}"
@@ -193,7 +194,7 @@ class InPlaceLayout:
             *_stored(table, column),
             f"DROP FUNCTION {reader}({types})",
             *([filled] if column.not_null else []),
-            *(definition for _, definition in self._old_indexes),
+            *(statement for each in self._old_indexes for statement in each.made),
             f"DROP TABLE {saved.relation.sql}",
         )
 
@@ -208,5 +209,9 @@ def _retyped(table: str, column: str, kind: str) -> str:
 
 def _stored(table: str, column: Column) -> list[str]:
     """A change of type silently resets how the column is stored."""
-    storage = _STORAGE.get(column.storage)
-    return [f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} SET STORAGE {storage}"] if storage else []
+    kept = {"STORAGE": _STORAGE.get(column.storage), "COMPRESSION": _COMPRESSION.get(column.compression)}
+    return [
+        f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} SET {what} {value}"
+        for what, value in kept.items()
+        if value
+    ]

@@ -23,6 +23,7 @@ __all__ = [
     "lift_not_null",
     "mirrored_rights",
     "negated",
+    "not_null",
     "nothing_hangs",
 ]
 
@@ -227,7 +228,12 @@ def lift_not_null(scope: Scope, table: Table) -> list[Operation]:
             step="cutover",
             title=f"Lift NOT NULL of {vector.name}: rows that arrive later have no old vector",
             do=(f"ALTER TABLE {relation} ALTER COLUMN {column} DROP NOT NULL",),
-            undo=_restore_not_null(relation, column, f"limosa_{scope.id}_not_null", _named_apart(table, vector.name)),
+            undo=_restore_not_null(
+                relation,
+                column,
+                f"limosa_{scope.id}_not_null",
+                f"{_named_apart(table, vector.name)} {not_null(relation, column, vector.not_null_name)};",
+            ),
             probe=(
                 f"SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = {literal(relation)}::regclass"
                 f" AND attnum = {vector.number}"
@@ -249,13 +255,24 @@ def _named_apart(table: Table, column: str) -> str:
     )
 
 
-def _restore_not_null(table: str, column: str, name: str, apart: str) -> tuple[str, ...]:
+def not_null(table: str, column: str, name: str | None) -> str:
+    """The statement that makes a column NOT NULL, under the name that it had; the column quoted.
+
+    Args:
+        name: None on a server that names none.
+    """
+    if name is None:
+        return f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"
+    return f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} NOT NULL {column}"
+
+
+def _restore_not_null(table: str, column: str, name: str, set_again: str) -> tuple[str, ...]:
     """NOT NULL by way of a validated CHECK: no statement scans the table under a lock that stops writers.
 
     Rows that had to be left without an old vector keep the column nullable; rollback lists them.
 
     Args:
-        apart: what comes before it, in the body of a DO block; empty but for partitions.
+        set_again: what does it, in the body of a DO block.
     """
     check = quoted(name)
     validated = (
@@ -267,6 +284,6 @@ def _restore_not_null(table: str, column: str, name: str, apart: str) -> tuple[s
         f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID",
         f"DO $limosa$ BEGIN ALTER TABLE {table} VALIDATE CONSTRAINT {check};"
         f" EXCEPTION WHEN check_violation THEN ALTER TABLE {table} DROP CONSTRAINT {check}; END $limosa$",
-        f"DO $limosa$ BEGIN IF {validated} THEN{apart} ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;"
+        f"DO $limosa$ BEGIN IF {validated} THEN{set_again}"
         f" ALTER TABLE {table} DROP CONSTRAINT {check}; END IF; END $limosa$",
     )
