@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from limosa.model.finding import Finding
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.doctor.indexes import StandingIndex
 from limosa.stores.postgres.doctor.subject import SQL, Subject
-from limosa.stores.postgres.names import literal, quoted
+from limosa.stores.postgres.names import as_word, literal, quoted
 from limosa.stores.postgres.search import iterates
 
 __all__ = ["Body", "Setting", "bodies", "function_findings", "iterative_scans", "short_under_policies"]
@@ -43,7 +42,7 @@ class Setting:
 
 def bodies(tx: PostgresTx, subject: Subject) -> list[Body]:
     """The functions that name the table and the column, limosa's own left out."""
-    words = {"column": _word(subject.column.name), "table": _word(subject.table.relation.name)}
+    words = {"column": as_word(subject.column.name), "table": as_word(subject.table.relation.name)}
     return [Body(name, cuts, tuple(sizes), sets) for name, cuts, sizes, sets in tx.execute(SQL["bodies"], words)]
 
 
@@ -127,8 +126,3 @@ def _names(subject: Subject, found: Sequence[Body]) -> Finding:
 def _sources(found: Sequence[Body]) -> str:
     listed = ", ".join(f"{literal(each.signature)}::regprocedure" for each in found)
     return f"SELECT oid::regprocedure, prosrc FROM pg_proc WHERE oid IN ({listed});"
-
-
-def _word(name: str) -> str:
-    escaped = re.sub(r"([^\w])", r"\\\1", name)
-    return rf"(\m|\"){escaped}(\M|\")"

@@ -1,7 +1,7 @@
 -- name: columns
 -- What this role may read, and which kind of column it is; other kinds tell nothing of a vector.
 SELECT a.attname, CASE WHEN t.typcategory = 'S' OR t.typtype = 'e' THEN 'word' WHEN t.typcategory = 'B' THEN 'flag'
-    WHEN t.typname IN ('timestamp', 'timestamptz', 'date') THEN 'moment' ELSE '' END,
+    WHEN t.typname IN ('timestamp', 'timestamptz') THEN t.typname::text ELSE '' END,
     has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
