@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.ills_of_vectors import ALL_AT_ONCE, SICK, by_name, examined, found
+from tests.contract.ills_of_vectors import ALL_AT_ONCE, MANY, SICK, by_name, examined, found
 from tests.postgres.questions import execute, job, title_of
 
 
@@ -36,6 +36,20 @@ def test_what_a_role_may_not_read_is_unchecked_with_the_reason(healthy: str, rea
         {"rows": 40, "vectors": 40, "measured": 40},
         {"rows": 40, "texts": 40},
     )
+
+
+def test_vectors_that_may_not_be_read_are_not_taken_for_none(healthy: str, reader: str) -> None:
+    execute(
+        healthy,
+        f"GRANT SELECT (id, title, body) ON questions TO reader_{title_of(healthy)}",
+        "DROP INDEX questions_hnsw",
+        MANY.format(last=4999),
+        "CREATE INDEX large ON questions USING hnsw (embedding vector_cosine_ops) WITH (ef_construction = 32)",
+        "ANALYZE questions",
+    )
+    assert by_name(examined(job(reader), sample=0), "oversized-index").verdict == "clean"
+    execute(healthy, "DROP INDEX large")
+    assert by_name(examined(job(reader), sample=0), "no-index").verdict == "unchecked"
 
 
 def test_rows_that_policies_may_hide_are_not_counted(healthy: str, reader: str) -> None:

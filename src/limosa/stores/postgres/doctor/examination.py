@@ -15,8 +15,9 @@ from limosa.ports.search import Stored
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.doctor.functions import bodies, function_findings, iterative_scans, short_under_policies
 from limosa.stores.postgres.doctor.ill import judged, unchecked, why_not
-from limosa.stores.postgres.doctor.indexes import index_findings, standing
+from limosa.stores.postgres.doctor.indexes import index_findings
 from limosa.stores.postgres.doctor.rows import ROWS, duplicates
+from limosa.stores.postgres.doctor.standing import standing
 from limosa.stores.postgres.doctor.statistics import outdated, statistics_of
 from limosa.stores.postgres.doctor.subject import SQL, Subject, reason, subject_of
 from limosa.stores.postgres.doctor.tally import FACTS, Tally, estimated_rows, spelled, tally
@@ -143,7 +144,7 @@ def _around(tx: PostgresTx, subject: Subject, found: Tally | None) -> list[Findi
     return [
         *index_findings(subject, indexes, found, statistics),
         outdated(subject, statistics, found),
-        short_under_policies(subject, indexes, scans or [], named),
+        short_under_policies(subject, indexes.ours, scans or [], named),
         *function_findings(subject, named),
         _ledger(tx, subject),
     ]

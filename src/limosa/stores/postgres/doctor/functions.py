@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from limosa.model.finding import Finding
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.doctor.indexes import StandingIndex
+from limosa.stores.postgres.doctor.standing import StandingIndex
 from limosa.stores.postgres.doctor.subject import SQL, Subject
 from limosa.stores.postgres.names import as_word, literal, quoted
 from limosa.stores.postgres.search import iterates
@@ -62,7 +62,7 @@ def short_under_policies(
 ) -> Finding:
     """Row security with an index that stops searching before enough rows pass the policy."""
     relation = subject.scope.relation
-    kinds = {each.kind for each in indexes if each.vector and each.valid}
+    kinds = {each.kind for each in indexes if each.valid}
     on = [each for each in settings if each.value not in _OFF]
     places = [*(f"{each.where} ({each.value})" for each in on), *(each.signature for each in found if each.iterates)]
     ill = subject.table.row_security and "hnsw" in kinds and not places
