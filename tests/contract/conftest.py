@@ -1,4 +1,4 @@
-"""What the contract tests share: the table that is split, on each engine of SQLite's family."""
+"""What the contract tests share: the table that is split, on each engine of SQLite's family, and one that is well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from limosa.stores.sqlite.database import Database as Sqlite
 from limosa.stores.sqlite.hrana import open_hrana
 from limosa.stores.sqlite.libsql import open_libsql
 from limosa.stores.sqlite.stock import open_stock
+from tests.contract.ills_of_vectors import make_healthy
 from tests.contract.split_databases import TOKEN, Db
+from tests.postgres.questions import elsewhere, execute, title_of
 from tests.sqld.server import Sqld
 
 
@@ -50,3 +52,19 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Begin]:
         database = Sqlite(open_stock(path) if request.param == "stock" else open_libsql(path))
     yield database.begin
     database.close()
+
+
+@pytest.fixture
+def healthy(database: str) -> str:
+    """A database with the table ``questions``, in which a doctor finds nothing."""
+    make_healthy(database)
+    return database
+
+
+@pytest.fixture
+def reader(healthy: str) -> Iterator[str]:
+    """The address of a role that owns nothing."""
+    name = "reader_" + title_of(healthy)
+    execute(healthy, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
+    yield elsewhere(healthy, user=name, password="secret")
+    execute(healthy, f"DROP OWNED BY {name}", f"DROP ROLE {name}")

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import psycopg
 
 from limosa.app import open_app
 from limosa.model.finding import Finding
 from limosa.steps.doctor import Diagnosis, doctor, scrutiny_of
 from tests.postgres.questions import execute, make_questions
 
-__all__ = ["ALL_AT_ONCE", "MANY", "SICK", "Sick", "by_name", "examined", "found", "make_healthy"]
+__all__ = [
+    "ALL_AT_ONCE",
+    "MANY",
+    "PARTED",
+    "SICK",
+    "Sick",
+    "by_name",
+    "drawn",
+    "examined",
+    "found",
+    "make_healthy",
+    "rows",
+]
 
 INDEX = "CREATE INDEX questions_hnsw ON questions USING hnsw (embedding vector_cosine_ops)"
 _NO_INDEX = "DROP INDEX questions_hnsw"
@@ -32,6 +47,17 @@ MANY = """INSERT INTO questions (id, title, embedding_model, status, updated_at,
     SELECT i, 'row ' || i, 'words-1', 'completed', now(), now(),
         l2_normalize((SELECT array_agg(sin(i * k * 0.37)::real) FROM generate_series(1, 16) AS k)::vector)
     FROM generate_series(1000, {last}) AS i"""
+
+
+PARTED = (
+    "ALTER TABLE questions RENAME TO q",
+    "CREATE TABLE questions (LIKE q) PARTITION BY RANGE (id)",
+    "ALTER TABLE questions ADD PRIMARY KEY (id)",
+    "CREATE TABLE q1 PARTITION OF questions FOR VALUES FROM (0) TO (20)",
+    "CREATE TABLE q2 PARTITION OF questions FOR VALUES FROM (20) TO (100)",
+    "INSERT INTO questions SELECT * FROM q",
+)
+"""The table in two partitions, without a vector index."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,12 @@ SICK: dict[str, Sick] = {
         {"sizes": 2},
         ("38 of 16", "1 of 2, 1 of 3", "vector_dims", "SET"),
         {"3", "14"},
+    ),
+    "sizes that the column declares": Sick(
+        (),
+        {"sizes": 40},
+        ("Set dimensions = 16 in the space of the file.",),
+        file={"source.space.dimensions": 32},
     ),
     "models by a column": Sick(
         ("UPDATE questions SET embedding_model = 'ada-002' WHERE id < 4",),
@@ -131,7 +163,11 @@ SICK: dict[str, Sick] = {
         {"1", "2"},
     ),
     "done without a vector": Sick(
-        ("UPDATE questions SET embedding = NULL WHERE id = 10",),
+        (
+            "UPDATE questions SET embedding = NULL WHERE id IN (10, 11)",
+            # Where there is no text, there is nothing to do.
+            "UPDATE questions SET title = ' ', body = NULL WHERE id = 11",
+        ),
         {"done-without-vector": 1, "missing": 1},
         ("by their column status",),
         {"10"},
@@ -263,13 +299,16 @@ def make_healthy(url: str) -> None:
 
 def examined(file: dict[str, Any], *, sample: int = 100, **scrutiny: Any) -> Diagnosis:
     """What a doctor finds in the place of a file; every connection is given back."""
-    from dataclasses import replace
-
-    app = open_app(file)
-    try:
+    with closing(open_app(file)) as app:
         return doctor(app.voyage, replace(scrutiny_of(app.voyage), **scrutiny), sample=sample)
-    finally:
-        app.close()
+
+
+def drawn(file: dict[str, Any], n: int, *, times: int = 1, **scrutiny: Any) -> list[list[int]]:
+    """The keys of n rows that a doctor draws to embed them again, as often as is asked for."""
+    with closing(open_app(file)) as app:
+        examination = app.voyage.store.witness(0).examination(replace(scrutiny_of(app.voyage), **scrutiny))
+        assert examination is not None
+        return [[int(key) for row in examination.sample(n) for key in row.key] for _ in range(times)]
 
 
 def found(diagnosis: Diagnosis) -> dict[str, int | None]:
@@ -282,3 +321,9 @@ def by_name(diagnosis: Diagnosis, name: str) -> Finding:
     one = [each for each in diagnosis.findings if each.name == name]
     assert len(one) == 1, name
     return one[0]
+
+
+def rows(url: str, sql: str) -> list[tuple[object, ...]]:
+    """What a query answers."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(sql.encode()).fetchall()

@@ -76,13 +76,19 @@ def test_indexes_are_read_with_their_metric_and_their_parameters(found: Discover
 
 
 def test_the_model_is_known_from_a_column_or_a_comment(found: Discovery) -> None:
-    assert by_table(found, "public.questions").hint is None
-    assert by_table(found, NOTES).hint == Hint(
-        said="hashing/words-1", where="the column embedding_model", others=(("old-one", 0.05),)
+    assert by_table(found, "public.questions").hints == ()
+    assert by_table(found, NOTES).hints == (
+        Hint(said="hashing/words-1", where="the column embedding_model", plain=True, others=(("old-one", 0.05),)),
     )
-    assert by_table(found, "app.chunks").hint == Hint(
-        said="hashing/words-2, see the wiki", where="the column's comment"
+    assert by_table(found, "app.chunks").hints == (
+        Hint(said="hashing/words-2, see the wiki", where="the column's comment"),
     )
+
+
+def test_the_statement_that_makes_a_key_is_one_that_the_table_takes(found: Discovery) -> None:
+    said = {name: " ".join(by_table(found, f"public.{name}").refused) for name in ("q_keyless", "q_spread")}
+    assert "CREATE UNIQUE INDEX CONCURRENTLY" in said["q_keyless"]
+    assert "CONCURRENTLY" not in said["q_spread"]
 
 
 @pytest.mark.parametrize("name", sorted(UNFIT))
@@ -131,7 +137,7 @@ def test_the_server_s_statistics_say_the_same_as_a_sample(database: str) -> None
     execute(database, "ANALYZE")
     told = discover(database)
     for each, other in zip(sampled.candidates, told.candidates, strict=True):
-        assert (each.table, each.null_share, each.hint) == (other.table, other.null_share, other.hint)
+        assert (each.table, each.null_share, each.hints) == (other.table, other.null_share, other.hints)
         assert [text.name for text in each.texts] == [text.name for text in other.texts]
 
 
@@ -151,8 +157,26 @@ def test_a_large_table_is_sampled_and_not_counted(database: str) -> None:
         assert 55_000 < each.rows < 220_000
         assert each.dimensions == 3
         assert each.null_share == pytest.approx(0.5, abs=0.1)
-        assert each.hint is not None
+        assert [(hint.said, hint.plain) for hint in each.hints] == [("hashing/words-1", False)]
         assert [text.name for text in each.texts] == ["body"]
+
+
+def test_texts_and_models_are_known_of_a_table_that_was_analysed(database: str) -> None:
+    execute(
+        database,
+        "CREATE TABLE q (id int PRIMARY KEY, summary text, content text, model text, embedding_model text,"
+        " embedding vector(3))",
+        # Kept out of line, a long text has a width of 18 bytes by the statistics.
+        "ALTER TABLE q ALTER content SET STORAGE EXTERNAL",
+        """INSERT INTO q SELECT i, repeat('short ', 20), repeat('long ', 1000), 'gpt-4o',
+            CASE WHEN i < 70 THEN '' ELSE 'hashing/words-1' END, '[1,2,3]' FROM generate_series(1, 100) AS i""",
+        "COMMENT ON COLUMN q.embedding IS 'of words-1'",
+        "ANALYZE q",
+    )
+    (seen,) = discover(database).candidates
+    assert [(text.name, text.width_bytes) for text in seen.texts] == [("content", 5000)]
+    assert [hint.said for hint in seen.hints] == ["hashing/words-1", "of words-1"]
+    assert (seen.hints[0].plain, seen.hints[0].others) == (True, ())
 
 
 def test_the_extension_may_lie_in_any_schema(database: str) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
+from limosa.app import open_app
 from limosa.errors import Refused
-from tests.contract.ills_of_vectors import ALL_AT_ONCE, MANY, SICK, by_name, examined, found, make_healthy
-from tests.postgres.questions import OLD, changed, dump, elsewhere, execute, job, title_of, vectors_of
+from tests.contract.ills_of_vectors import ALL_AT_ONCE, SICK, by_name, examined, found, rows
+from tests.postgres.questions import changed, dump, execute, job, title_of
 from tests.providers.openai_server import OpenAIServer
-
-
-@pytest.fixture
-def healthy(database: str) -> str:
-    make_healthy(database)
-    return database
 
 
 def test_a_table_that_is_well_has_no_finding(healthy: str) -> None:
@@ -93,50 +85,6 @@ def test_what_is_told_to_do_about_rows_cures_them(healthy: str) -> None:
     assert found(examined(job(healthy))) == {"missing": 2}
 
 
-@pytest.mark.parametrize(("column", "first"), [("vector(16)", "embedding"), ("vector", "'[1,0]'")])
-def test_what_is_told_to_do_about_indexes_cures_them(healthy: str, column: str, first: str) -> None:
-    execute(
-        healthy,
-        "DROP INDEX questions_hnsw",
-        f"ALTER TABLE questions ALTER embedding TYPE {column}",
-        f"UPDATE questions SET embedding = {first} WHERE id = 1",
-        "CREATE INDEX ON questions USING hnsw ((embedding::vector(16)) vector_l2_ops)"
-        " WHERE vector_dims(embedding) = 16",
-    )
-    ill = by_name(examined(job(healthy), sample=0), "metric")
-    assert ill.verdict == "found"
-    execute(healthy, ill.do[: ill.do.index(";")])
-    assert by_name(examined(job(healthy), sample=0), "metric").verdict == "clean"
-
-
-def test_a_column_over_the_limit_of_an_index_is_told(database: str) -> None:
-    make_healthy(database)
-    wide = changed(job(database), {"source.space.dimensions": 2100})
-    space = replace(OLD, dimensions=2100)
-    texts = rows(database, "SELECT id, concat_ws(E'\\n\\n', title, body) FROM questions ORDER BY id")
-    vectors = vectors_of([str(text) for _, text in texts], space)
-    values = ", ".join(f"({key}, '{vector}'::vector)" for (key, _), vector in zip(texts, vectors, strict=True))
-    execute(
-        database,
-        "DROP INDEX questions_hnsw",
-        "ALTER TABLE questions ALTER embedding TYPE vector(2100) USING NULL",
-        f"UPDATE questions AS q SET embedding = v.b FROM (VALUES {values}) AS v(a, b) WHERE q.id = v.a",
-        "ANALYZE questions",
-    )
-    diagnosis = examined(wide)
-    assert found(diagnosis) == {"over-limit": None}
-    do = by_name(diagnosis, "over-limit").do
-    assert "halfvec(2100)" in do
-    execute(database, do[: do.index(";")])
-    assert found(examined(wide)) == {}
-
-
-def test_young_statistics_say_nothing_of_an_index(healthy: str) -> None:
-    execute(healthy, *SICK["unused index"].sql)
-    finding = by_name(examined(job(healthy)), "unused-index")
-    assert (finding.verdict, "too short a time" in finding.said) == ("unchecked", True)
-
-
 @pytest.mark.parametrize(
     "cure",
     [
@@ -155,27 +103,6 @@ def test_an_iterative_scan_that_is_set_somewhere_is_no_ill(healthy: str, cure: s
     assert finding.verdict == "clean", finding
 
 
-def test_of_many_rows_a_part_of_the_vectors_is_read(healthy: str) -> None:
-    execute(
-        healthy,
-        "UPDATE questions SET embedding = array_fill(0::real, ARRAY[16])::vector WHERE id > 20",
-        "UPDATE questions SET embedding = NULL, status = '' WHERE id IN (1, 2)",
-    )
-    diagnosis = examined(job(healthy), whole_rows=10)
-    zero, missing = by_name(diagnosis, "zero"), by_name(diagnosis, "missing")
-    assert 0 < diagnosis.counts["measured"] < 38
-    assert zero.count is not None
-    assert 0 < zero.count < 20
-    assert re.search(r"\(one vector in \d was read, by a hash of its key\)$", zero.said)
-    assert (missing.count, diagnosis.counts["vectors"]) == (2, 38)
-    assert examined(job(healthy), whole_rows=10).counts == diagnosis.counts
-
-
-def test_of_many_rows_the_sample_is_drawn_from_some_pages(healthy: str) -> None:
-    execute(healthy, MANY.format(last=2999), "ANALYZE questions")
-    assert examined(job(healthy), sample=5, whole_rows=500).sent.startswith("5 texts")
-
-
 def test_the_column_of_the_models_is_named_or_guessed(healthy: str) -> None:
     execute(healthy, "ALTER TABLE questions RENAME embedding_model TO model", "UPDATE questions SET model = 'T'")
     guessed = by_name(examined(job(healthy)), "models")
@@ -188,6 +115,26 @@ def test_the_column_of_the_models_is_named_or_guessed(healthy: str) -> None:
     assert (told.verdict, "question" in told.said) == ("unchecked", False)
     with pytest.raises(Refused, match="modle"):
         examined(job(healthy), model_column="modle")
+
+
+def test_a_model_may_be_written_in_several_ways(healthy: str) -> None:
+    long = "a-model-with-a-name-" + "x" * 80
+    ways = {
+        "nomic-embed-text:latest": "nomic-embed-text",
+        "openai:text-embedding-3-small": "text-embedding-3-small",
+        "OpenAI/text-embedding-3-small": "text-embedding-3-small",
+        long: long,
+    }
+    for said, model in ways.items():
+        execute(healthy, f"UPDATE questions SET embedding_model = CASE WHEN id < 3 THEN '' ELSE '{said}' END")
+        told = by_name(examined(changed(job(healthy), {"source.space.model": model}), sample=0), "models")
+        assert (told.verdict, told.said.endswith("; 2 are of none by it")) == ("clean", True), told
+    execute(healthy, f"UPDATE questions SET embedding_model = '{'y' * 200}' WHERE id = 40")
+    told = by_name(examined(changed(job(healthy), {"source.space.model": long}), sample=0), "models")
+    assert (told.count, told.examples, "y" * 61 in told.said) == (1, (("40",),), False)
+    # What is told to be done takes away what was found, and nothing else.
+    execute(healthy, told.do[told.do.index("UPDATE") : told.do.index(";")])
+    assert rows(healthy, "SELECT id FROM questions WHERE embedding IS NULL") == [(40,)]
 
 
 def test_a_model_that_does_not_answer_leaves_stale_vectors_unchecked(healthy: str) -> None:
@@ -244,84 +191,24 @@ def test_columns_of_other_meanings_are_left_alone(healthy: str) -> None:
     assert by_name(diagnosis, "changed-since").said.endswith("by changed and embedded_at")
 
 
-def test_partitions_are_looked_at_with_their_own_indexes(healthy: str) -> None:
-    execute(
-        healthy,
-        "ALTER TABLE questions RENAME TO q",
-        "CREATE TABLE questions (LIKE q) PARTITION BY RANGE (id)",
-        "ALTER TABLE questions ADD PRIMARY KEY (id)",
-        "CREATE TABLE q1 PARTITION OF questions FOR VALUES FROM (0) TO (20)",
-        "CREATE TABLE q2 PARTITION OF questions FOR VALUES FROM (20) TO (100)",
-        "INSERT INTO questions SELECT * FROM q",
-        "CREATE INDEX ON questions USING hnsw (embedding vector_cosine_ops)",
-        "ANALYZE questions",
-        *SICK["zero"].sql,
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'q2_embedding_idx'::regclass",
-    )
-    diagnosis = examined(job(healthy), unused_s=0.0)
-    assert found(diagnosis) == {"zero": 2, "invalid-index": 1, "unused-index": 1}
-    assert by_name(diagnosis, "invalid-index").examples == (("public.q2_embedding_idx",),)
+def test_moments_of_two_types_are_not_compared(healthy: str) -> None:
+    verdicts = []
+    for statement in ("embedded_at TYPE date", "embedded_at TYPE timestamp", "updated_at TYPE timestamp"):
+        execute(healthy, f"ALTER TABLE questions ALTER {statement}", "UPDATE questions SET embedded_at = updated_at")
+        verdicts.append(by_name(examined(job(healthy), sample=0), "changed-since").verdict)
+    assert verdicts == ["unchecked", "unchecked", "clean"]
 
 
-def test_an_index_that_is_large_by_its_options_is_none_too_large(healthy: str) -> None:
-    lists = "CREATE INDEX ON questions USING ivfflat (embedding vector_cosine_ops) WITH (lists = 1000)"
-    execute(healthy, "DROP INDEX questions_hnsw", MANY.format(last=2999), lists)
-    assert by_name(examined(job(healthy), sample=0), "oversized-index").verdict == "clean"
-
-
-@pytest.fixture
-def reader(healthy: str) -> Iterator[str]:
-    """The address of a role that owns nothing."""
-    name = "reader_" + title_of(healthy)
-    execute(healthy, f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
-    yield elsewhere(healthy, user=name, password="secret")
-    execute(healthy, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
-
-
-def test_who_may_only_read_finds_the_same(healthy: str, reader: str) -> None:
-    name = "reader_" + title_of(healthy)
-    execute(healthy, f"GRANT SELECT ON questions TO {name}")
-    assert [each for each in examined(job(reader)).findings if each.verdict != "clean"] == []
-    execute(healthy, *ALL_AT_ONCE[:-4])
-    assert found(examined(job(reader))) == found(examined(job(healthy)))
-
-
-def test_what_a_role_may_not_read_is_unchecked_with_the_reason(healthy: str, reader: str) -> None:
-    name = "reader_" + title_of(healthy)
-    execute(healthy, *SICK["zero"].sql)
-    nothing = examined(job(reader))
-    assert nothing.counts == {}
-    assert by_name(nothing, "zero").verdict == "unchecked"
-    assert "GRANT SELECT" in by_name(nothing, "zero").said
-    assert by_name(nothing, "metric").verdict == "clean"
-    execute(healthy, f"GRANT SELECT (id, title, embedding) ON questions TO {name}")
-    vectors = examined(job(reader))
-    assert found(vectors) == {"zero": 2}
-    for each in ("missing", "without-text", "duplicates", "stale", "other-model"):
-        assert by_name(vectors, each).said.endswith("may not read body"), each
-    execute(
-        healthy, f"REVOKE SELECT (embedding) ON questions FROM {name}", f"GRANT SELECT (body) ON questions TO {name}"
-    )
-    assert by_name(examined(job(reader)), "zero").said.endswith("may not read embedding")
-
-
-def test_rows_that_policies_may_hide_are_not_counted(healthy: str, reader: str) -> None:
-    name = "reader_" + title_of(healthy)
-    execute(healthy, f"GRANT SELECT ON questions TO {name}", "ALTER TABLE questions ENABLE ROW LEVEL SECURITY")
-    hidden = examined(job(reader))
-    assert hidden.counts == {}
-    assert "policies may hide rows" in by_name(hidden, "missing").said
-    assert "BYPASSRLS" in by_name(hidden, "missing").said
-    assert by_name(hidden, "stale").verdict == "unchecked"
-    assert found(hidden) == {"iterative-scan": None}
-
-
-def test_a_ledger_that_may_not_be_read_is_told(healthy: str, reader: str) -> None:
-    name = "reader_" + title_of(healthy)
-    execute(healthy, f"GRANT SELECT ON questions TO {name}", "CREATE SCHEMA limosa", "CREATE TABLE limosa.migration ()")
-    assert by_name(examined(job(reader)), "ledger").verdict == "unchecked"
-
-
-def rows(url: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(sql.encode()).fetchall()
+def test_in_place_the_column_itself_is_examined_against_what_it_is_of(healthy: str) -> None:
+    file = changed(job(healthy), {"target.layout": "in_place", "target.index": False, "backfill.batch_rows": 10})
+    assert found(examined(file)) == {}
+    with closing(open_app(file)) as app:
+        app.run(accept=frozenset({"--accept-downtime", "--accept-reconnect"}), limit=10)
+        under_way = examined(file)
+        assert (under_way.space, under_way.place) == ("hashing/words-2 (24)", "public.questions.embedding")
+        assert {by_name(under_way, name).verdict for name in ("sizes", "stale", "other-model")} == {"clean"}
+        assert by_name(under_way, "missing").count == 40 - under_way.counts["vectors"] > 0
+        assert "saved_" not in str(under_way)
+        app.rollback()
+    assert examined(file).space == "hashing/words-1 (16)"
+    assert by_name(examined(file), "stale").verdict == "clean"

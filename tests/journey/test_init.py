@@ -233,6 +233,21 @@ def test_nothing_found_says_what_was_looked_at(at_own: Path) -> None:
     assert "1 in all; schemas: public" in said
 
 
+def test_a_model_of_something_else_is_not_taken_for_that_of_the_vectors(at_own: Path) -> None:
+    execute(
+        os.environ["DATABASE_URL"],
+        "CREATE TABLE messages (id int PRIMARY KEY, content text, model text, embedding vector(1536))",
+        "INSERT INTO messages VALUES (1, 'one', 'openai/gpt-4o'), (2, 'two', 'openai/gpt-4o'), (3, 'three', 'claude')",
+    )
+    limosa("init", *TO)
+    guessed = (at_own / "limosa.toml").read_text(encoding="utf-8")
+    assert "A guess from the size, 1536." in guessed
+    assert "claude" not in guessed
+    execute(os.environ["DATABASE_URL"], "COMMENT ON TABLE messages IS 'vectors of text-embedding-ada-002'")
+    limosa("init", "--force", *TO)
+    assert load("limosa.toml").source.space.model == "text-embedding-ada-002"
+
+
 def test_names_and_values_that_look_like_toml_stay_what_they_are(at_own: Path) -> None:
     url = os.environ["DATABASE_URL"]
     make_questions(url)

@@ -83,6 +83,13 @@ UNFIT: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "public.q_keyless has no unique key",
         ("CREATE TABLE q_keyless (id int, body text, embedding vector(3))",),
     ),
+    "no key of partitions": (
+        "public.q_spread has no unique key",
+        (
+            "CREATE TABLE q_spread (id int, body text, embedding vector(3)) PARTITION BY RANGE (id)",
+            "CREATE TABLE q_spread_one PARTITION OF q_spread FOR VALUES FROM (1) TO (10)",
+        ),
+    ),
     "nullable key": (
         "The key column id of public.q_nullable may be NULL.",
         ("CREATE TABLE q_nullable (id int UNIQUE, body text, embedding vector(3))",),

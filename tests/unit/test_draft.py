@@ -19,7 +19,7 @@ from limosa.config.propose import source_of, target_of
 from limosa.embedders.models import MODELS, Known, by_size, known, mentioned, successor
 from limosa.errors import Refused
 from limosa.ports.discovery import Candidate, Discovery, Hint, MatchSeen, TextColumn, VectorIndex
-from limosa.stores.postgres.discovery.texts import Plain, choose_texts, is_model
+from limosa.stores.postgres.discovery.texts import Plain, choose_texts, is_model, speaks_of_vectors
 
 LIMITS = {"vector": 2000, "halfvec": 4000}
 HNSW = VectorIndex(name="q_idx", kind="hnsw", metric="cosine", element="vector", options={})
@@ -127,20 +127,52 @@ def test_a_model_that_was_switched_off_is_told() -> None:
 
 
 def test_what_a_column_says_goes_before_the_size() -> None:
-    hint = Hint(said="text-embedding-ada-002", where="the column model")
-    source = source_of(replace(SEEN, hint=hint), Wishes())
+    source = source_of(saying("text-embedding-ada-002"), Wishes())
     assert (source.provider, source.model, source.others) == ("openai", "text-embedding-ada-002", ())
-    unknown = source_of(replace(SEEN, hint=replace(hint, said="our-own-7")), Wishes())
+    ours = saying("our-own-7", where="the column embedding_model", plain=True)
+    unknown = source_of(ours, Wishes())
     assert (unknown.provider, unknown.model) == ("", "our-own-7")
-    with pytest.raises(Refused, match="The column model says: our-own-7"):
-        decide("embedded", replace(SEEN, hint=replace(hint, said="our-own-7")), Wishes())
-    comment = source_of(replace(SEEN, hint=Hint(said="vectors of the body", where="the table's comment")), Wishes())
-    assert comment.model == "text-embedding-3-small"
+    with pytest.raises(Refused, match="The column embedding_model says: our-own-7"):
+        decide("embedded", ours, Wishes())
+
+
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [
+        ("gpt-4o", "text-embedding-3-small"),
+        ("openai/gpt-4o", "text-embedding-3-small"),
+        ("ollama/llama3", "text-embedding-3-small"),
+        ("openai/text-embedding-ada-002", "text-embedding-ada-002"),
+        ("ollama/snowflake-arctic-embed", "snowflake-arctic-embed"),
+        ("hashing/words-1", "words-1"),
+    ],
+)
+def test_a_place_that_may_speak_of_something_else_is_believed_of_embeddings_alone(said: str, model: str) -> None:
+    seen = saying(said, others=(("another", 0.25),))
+    assert source_of(seen, Wishes()).model == model
+    choice = decide("embedded", seen, replace(HASHES, from_model=None))
+    believed = model != "text-embedding-3-small"
+    assert ("also says another" in write(compose(choice, LIMITS))) is believed
+    comment = source_of(replace(seen, hints=(*seen.hints, Hint(said="text-embedding-3-large", where="a"))), Wishes())
+    assert comment.model == (model if believed else "text-embedding-3-large")
+
+
+def test_a_long_value_of_the_database_is_cut_in_the_file() -> None:
+    seen = saying("hashing/words-1", others=(("x" * 200, 0.25),))
+    _, text = drafted(seen)
+    assert "x" * 60 + "..." in text
+    assert "x" * 61 not in text
+
+
+def saying(
+    said: str, *, where: str = "the column model", plain: bool = False, others: tuple[tuple[str, float], ...] = ()
+) -> Candidate:
+    """The candidate with a place that says this of its model."""
+    return replace(SEEN, hints=(Hint(said=said, where=where, plain=plain, others=others),))
 
 
 def test_what_a_person_names_goes_before_everything() -> None:
-    hint = Hint(said="text-embedding-ada-002", where="the column model")
-    named = source_of(replace(SEEN, hint=hint), Wishes(from_model="embed-v4.0"))
+    named = source_of(saying("text-embedding-ada-002"), Wishes(from_model="embed-v4.0"))
     assert (named.provider, named.model, named.dimensions) == ("cohere", "embed-v4.0", 1536)
     assert source_of(SEEN, Wishes(from_provider="cohere")).model == "embed-v4.0"
     target = target_of(named, Wishes(model="voyage-3-lite"))
@@ -254,3 +286,11 @@ def test_a_code_and_a_key_are_no_texts() -> None:
 )
 def test_a_column_that_names_the_model_is_known_by_its_name(name: str, says: bool) -> None:
     assert is_model(name) is says
+
+
+@pytest.mark.parametrize(
+    ("name", "speaks"),
+    [("embedding_model", True), ("vectorModel", True), ("Emb", True), ("model", False), ("car_model", False)],
+)
+def test_a_column_that_has_to_do_with_vectors_is_known_by_its_name(name: str, speaks: bool) -> None:
+    assert speaks_of_vectors(name) is speaks

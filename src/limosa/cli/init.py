@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from limosa.cli.options import FILE, Json
+from limosa.cli.options import FILE, Json, names_in
 from limosa.errors import Refused
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def init(  # noqa: PLR0913, PLR0917 - typer takes one parameter for each option
     wishes = Wishes(
         table=table,
         vector=vector,
-        text=_names(text),
-        key=_names(key),
+        text=None if text is None else names_in(text),
+        key=None if key is None else names_in(key),
         provider=provider,
         model=model,
         dimensions=dimensions,
@@ -108,10 +108,6 @@ def _default_store() -> str:
         needed="The database to look at.",
         do="export DATABASE_URL=...; or limosa init FILE --store env:NAME, or --store embedded",
     )
-
-
-def _names(given: str | None) -> tuple[str, ...] | None:
-    return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def _may_ask(*, yes: bool, json: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["FILE", "File", "Json", "Yes", "with_file"]
+__all__ = ["FILE", "File", "Json", "Yes", "names_in", "with_file"]
 
 FILE = Path("limosa.toml")
 """The migration that a command takes when none is named."""
@@ -17,6 +17,11 @@ FILE = Path("limosa.toml")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The migration.")]
 Json = Annotated[bool, typer.Option("--json", help="Print facts for a program.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def names_in(given: str) -> tuple[str, ...]:
+    """The names of a list that a person writes with commas; blanks around them do not count."""
+    return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def with_file(said: str, file: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from limosa.cli.options import names_in
 from limosa.errors import Refused
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _place(candidate: Candidate, wishes: Wishes) -> Wishes:
         key = _asked(
             "Key columns",
             ",".join(candidate.keys[0]),
-            lambda answer: key_of(candidate, replace(wishes, key=_names(answer))),
+            lambda answer: key_of(candidate, replace(wishes, key=names_in(answer))),
         )
         wishes = replace(wishes, key=key)
     if wishes.text is None:
@@ -60,7 +61,7 @@ def _place(candidate: Candidate, wishes: Wishes) -> Wishes:
         text = _asked(
             "Text columns that were embedded, in this order",
             proposed or None,
-            lambda answer: text_of(candidate, replace(wishes, text=_names(answer))),
+            lambda answer: text_of(candidate, replace(wishes, text=names_in(answer))),
         )
         wishes = replace(wishes, text=text)
     return wishes
@@ -115,10 +116,6 @@ def _asked(question: str, proposed: str | None, read: Callable[[str], Answer]) -
             return read(answer.strip())
         except Refused as error:
             typer.echo(" ".join(part for part in (error.what, error.needed, error.do) if part))
-
-
-def _names(answer: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in answer.split(",") if name.strip())
 
 
 def _size(answer: str) -> int:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from limosa.config.choose import summary
 from limosa.config.draft import Draft, quoted
-from limosa.config.propose import Named
+from limosa.config.propose import Named, believed
 from limosa.embedders.models import HERE
 from limosa.embedders.prices import PRICES, bare, retired_on
 from limosa.ports.discovery import Candidate, MatchSeen
 
 __all__ = ["Choice", "compose"]
+
+_SHOWN = 60
+"""Characters of a value out of the database that the file repeats: no name of a model is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +106,12 @@ def _text_comment(choice: Choice) -> list[str]:
 
 
 def _source_comment(choice: Choice) -> list[str]:
-    source, hint = choice.source, choice.candidate.hint
+    source, hint = choice.source, believed(choice.candidate)
     told = ["The model whose vectors stand in the column.", *([source.why] if source.why else [])]
     if source.others:
         told.append("As likely: " + ", ".join(f"{each.provider}/{each.model}" for each in source.others) + ".")
     if hint is not None and hint.others:
-        others = ", ".join(f"{value} ({share:.1%})" for value, share in hint.others[:3])
+        others = ", ".join(f"{_cut(value)} ({share:.1%})" for value, share in hint.others[:3])
         told.append(
             f"Careful: {hint.where} also says {others}. One space a column: set the vectors of other models to NULL,"
             " or let a condition `where` in [source] leave their rows out."
@@ -117,6 +120,10 @@ def _source_comment(choice: Choice) -> list[str]:
     if day is not None:
         told.append(f"It was switched off on {day.isoformat()}: it cannot embed rows again after a rollback.")
     return told
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
 
 
 def _target(choice: Choice, index_limits: Mapping[str, int]) -> tuple[dict[str, object], dict[str, list[str]]]:

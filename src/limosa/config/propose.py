@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from limosa.config.choose import Wishes
 from limosa.embedders.models import Known, by_size, known, mentioned, providers, successor
 from limosa.errors import Refused
-from limosa.ports.discovery import Candidate
+from limosa.ports.discovery import Candidate, Hint
 
-__all__ = ["Named", "key_of", "require_provider", "source_of", "target_of", "text_of"]
+__all__ = ["Named", "believed", "key_of", "require_provider", "source_of", "target_of", "text_of"]
+
+_ONLY_EMBEDDINGS = frozenset({"hashing", "onnx", "sentence-transformers", "voyage"})
+"""Providers that answer here with nothing but embeddings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +31,6 @@ class Named:
     dimensions: int
     why: str
     others: tuple[Known, ...] = ()
-
-    @property
-    def whole(self) -> bool:
-        """Whether everything is known."""
-        return bool(self.provider and self.model and self.dimensions)
 
 
 def text_of(candidate: Candidate, wishes: Wishes) -> tuple[str, ...]:
@@ -77,19 +75,31 @@ def source_of(candidate: Candidate, wishes: Wishes) -> Named:
     d = candidate.dimensions or wishes.from_dimensions or 0
     if wishes.from_model is not None or wishes.from_provider is not None:
         return replace(_from_wishes(candidate, wishes, d), dimensions=d)
-    if candidate.hint is not None:
-        said, where = candidate.hint.said, candidate.hint.where
-        found = mentioned(said)
-        why = f"{where[0].upper()}{where[1:]} says: {said[:200]}."
-        if found is not None:
-            return Named(provider=found[0], model=found[1], dimensions=d, why=why)
-        if where.startswith("the column "):
-            return Named(provider="", model=said, dimensions=d, why=why)
+    hint = believed(candidate)
+    if hint is not None:
+        provider, model = mentioned(hint.said) or ("", hint.said)
+        why = f"{hint.where[0].upper()}{hint.where[1:]} says: {hint.said[:200]}."
+        return Named(provider=provider, model=model, dimensions=d, why=why)
     likely = by_size(d)
     if not likely:
         return Named(provider="", model="", dimensions=d, why="")
     why = f"A guess from the size, {d}. plan compares stored vectors with what this model answers."
     return Named(provider=likely[0].provider, model=likely[0].model, dimensions=d, why=why, others=likely[1:])
+
+
+def believed(candidate: Candidate) -> Hint | None:
+    """What the database says of the model of the vectors, and not of a chat's or a car's; None where nothing does.
+
+    A column that is named for vectors is believed whatever it says, and any other place where it names a model of
+    embeddings that is known.
+    """
+    return next((each for each in candidate.hints if each.plain or _names_model(each.said)), None)
+
+
+def _names_model(said: str) -> bool:
+    """Whether a text names a model of embeddings: many a provider has models of other kinds too."""
+    provider, model = mentioned(said) or ("", "")
+    return known(model) is not None or provider in _ONLY_EMBEDDINGS or "embed" in model.lower()
 
 
 def target_of(source: Named, wishes: Wishes) -> Named:
@@ -135,7 +145,8 @@ def _from_wishes(candidate: Candidate, wishes: Wishes, d: int) -> Named:
 
 
 def _told_or_likely(candidate: Candidate, d: int) -> Sequence[Known]:
-    found = mentioned(candidate.hint.said) if candidate.hint is not None else None
+    hint = believed(candidate)
+    found = mentioned(hint.said) if hint is not None else None
     return (*((Known(*found, d),) if found is not None else ()), *by_size(d))
 
 

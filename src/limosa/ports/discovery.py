@@ -44,11 +44,14 @@ class Hint:
     Attributes:
         said: the value or the comment, as it stands there.
         where: where it stands, for a person.
+        plain: that place can mean nothing but the model of the vectors; else it may speak of something else, as a
+            column ``model`` of chat messages does.
         others: other values of the same column, each with its share of the rows.
     """
 
     said: str
     where: str
+    plain: bool = False
     others: tuple[tuple[str, float], ...] = ()
 
 
@@ -82,7 +85,7 @@ class Candidate:
         texts: what is proposed to embed, in the order of the table; ``also``: what might be meant instead.
         columns: every column of the table that a text could be made of.
         index: None where the column has none.
-        hint: what the database says of the model; None where it says nothing.
+        hints: what the database may say of the model, the most telling first; empty where it says nothing.
         refused: why plan would refuse it, each with what to do; empty where nothing is known against it.
     """
 
@@ -99,7 +102,7 @@ class Candidate:
     also: tuple[TextColumn, ...] = ()
     columns: tuple[str, ...] = ()
     index: VectorIndex | None = None
-    hint: Hint | None = None
+    hints: tuple[Hint, ...] = ()
     functions: tuple[MatchSeen, ...] = ()
     refused: tuple[str, ...] = ()
 

@@ -69,7 +69,9 @@ class Examination(Protocol):
         ...
 
     def sample(self, n: int) -> list[Stored]:
-        """At most n rows with a text and a vector that a search can use, drawn by a hash of the key.
+        """At most n rows with a text and a vector that a search can use, drawn at random; others at each call.
+
+        Of a large table they are drawn from a part of it, unless too few such rows are there.
 
         Raises:
             Refused: this role cannot read them.

@@ -41,9 +41,8 @@ class Diagnosis:
 
 
 def scrutiny_of(voyage: Voyage) -> Scrutiny:
-    """What the application's vectors are held against: the target's space once they were switched to it."""
-    record = voyage.records.get()
-    switched = record is not None and record.switched
+    """What the application's vectors are held against: the target's space once its column is of that."""
+    switched = _is_of_target(voyage)
     side = voyage.migration.target if switched else voyage.migration.source
     index = voyage.migration.index
     return Scrutiny(
@@ -52,6 +51,17 @@ def scrutiny_of(voyage: Voyage) -> Scrutiny:
         text=side.place.text,
         metric=index.metric if index is not None else None,
     )
+
+
+def _is_of_target(voyage: Voyage) -> bool:
+    """From the switch on; in place, where the column itself changes its type, from expand on."""
+    record, migration = voyage.records.get(), voyage.migration
+    if record is None or record.switched:
+        return record is not None
+    if migration.layout != "in_place" or migration.shape != "upgrade":
+        return False
+    # The old vectors are kept aside for as long as the column is not theirs.
+    return voyage.store.witness(record.epoch).search("old") is not None
 
 
 def doctor(voyage: Voyage, scrutiny: Scrutiny, *, sample: int) -> Diagnosis:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from limosa.errors import Refused
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Tx
-from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.names import Relation, as_word, parse_relation
 from limosa.stores.postgres.partitions import Partition, partitions
 
 __all__ = [
@@ -284,10 +283,9 @@ def server(tx: Tx) -> Server:
 def dependents(tx: Tx, table: Table, column: Column) -> list[Dependent]:
     """What names the column: by the dependency catalogue, and as words, or by its size, in function bodies."""
     found = [Dependent(*row) for row in tx.execute(_SQL["dependents"], {"oid": table.oid, "attnum": column.number})]
-    tables = "|".join(_escaped(each.name) for each in (table.relation, *(p.relation for p in table.partitions)))
     words = {
-        "column": rf"(\m|\"){_escaped(column.name)}(\M|\")",
-        "table": rf"(\m|\")({tables})(\M|\")",
+        "column": as_word(column.name),
+        "table": as_word(table.relation.name, *(each.relation.name for each in table.partitions)),
         "size": sized(column.dimensions or 0),
     }
     found += [Dependent("body", *row) for row in tx.execute(_SQL["bodies"], words)]
@@ -308,10 +306,6 @@ def functions(tx: Tx, name: str) -> list[Function]:
         for row in rows
         if _text(row[5]) == "f"
     ]
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([^\w])", r"\\\1", name)
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,17 @@ from zlib import crc32
 
 from limosa.errors import Refused
 
-__all__ = ["MAX_BYTES", "Relation", "distinct", "dollar_quoted", "literal", "parse_relation", "quoted", "shortened"]
+__all__ = [
+    "MAX_BYTES",
+    "Relation",
+    "as_word",
+    "distinct",
+    "dollar_quoted",
+    "literal",
+    "parse_relation",
+    "quoted",
+    "shortened",
+]
 
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -27,6 +37,12 @@ def literal(text: str) -> str:
     """A text as an SQL string literal, whatever standard_conforming_strings says."""
     escaped = text.replace("'", "''")
     return f" E'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{escaped}'"
+
+
+def as_word(*names: str) -> str:
+    """A pattern for Postgres of any of these names where code says it: as a word of its own, or in quotes."""
+    listed = "|".join(re.sub(r"(\W)", r"\\\1", name) for name in names)
+    return rf"(\m|\")({listed})(\M|\")"
 
 
 def dollar_quoted(body: str) -> str:

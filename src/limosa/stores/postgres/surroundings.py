@@ -14,7 +14,7 @@ from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.dependents import Hanging, column_settings, hanging_on
 from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.layouts.twins import held_names
-from limosa.stores.postgres.names import Relation, parse_relation
+from limosa.stores.postgres.names import Relation, as_word, parse_relation
 from limosa.stores.postgres.partition_indexes import partition_index
 from limosa.stores.postgres.scope import Scope
 
@@ -178,8 +178,7 @@ def gather(tx: PostgresTx, migration: Migration, table: Table, scope: Scope, hol
         if each.schema == "limosa" and each.kind == "view" and each.name.rsplit("_", 1)[-1] in finished
     ]
     kin = family(tx, table.oid)
-    escaped = "".join(letter if letter.isalnum() or letter == "_" else f"\\{letter}" for letter in scope.vector)
-    bodies = tx.execute(_SQL["trigger_bodies"], {**ids, "column": rf"(\m|\"){escaped}(\M|\")"})
+    bodies = tx.execute(_SQL["trigger_bodies"], {**ids, "column": as_word(scope.vector)})
     names = [each.name for each in scope.key]
     return Surroundings(
         keys=key_columns(tx, table.oid, names),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,13 +15,12 @@ from limosa.stores.postgres.discovery.functions import functions_over
 from limosa.stores.postgres.discovery.indexes import index_of
 from limosa.stores.postgres.discovery.keys import keys_of, objections
 from limosa.stores.postgres.discovery.statistics import Holdings, array_sizes, holdings
-from limosa.stores.postgres.discovery.texts import Plain, choose_texts, is_model
+from limosa.stores.postgres.discovery.texts import Plain, choose_texts, is_model, speaks_of_vectors
 from limosa.stores.postgres.names import Relation, quoted
 
 __all__ = ["array_candidate", "busy_candidate", "candidate"]
 
 _SQL = named_sql("limosa.stores.postgres", "discovery")
-_EMBEDDING = re.compile(r"(^|_)(embed\w*|vectors?|vec|emb)($|_)", re.IGNORECASE)
 
 LEAST_ARRAY = 64
 """Numbers from which arrays of one length look like embeddings: the least that a widely used model gives."""
@@ -45,7 +43,7 @@ def candidate(
         others: the other tables with vectors.
     """
     keys, against = keys_of(tx, table)
-    against = [*_type_objections(column), *objections(tx, table), *(against if table.kind == "r" else [])]
+    against = [*_type_objections(column), *objections(tx, table), *(against if table.kind in {"r", "p"} else [])]
     extension = table.server.extension_schema or "public"
     beside = _columns(tx, column)
     held = Holdings(rows=column.rows, exact=False)
@@ -68,7 +66,7 @@ def candidate(
         also=also,
         columns=tuple(each.name for each in beside.plain),
         index=index_of(tx, column),
-        hint=_hint(column, beside.model, held),
+        hints=_hints(column, beside.model, held),
         functions=functions_over(tx, table, column.name, extension=extension, others=others),
         refused=tuple(against),
     )
@@ -76,7 +74,7 @@ def candidate(
 
 def array_candidate(asker: Asker, column: VectorColumn) -> Candidate | None:
     """An array of numbers that looks like an embedding, with what has to be done first; None where it does not."""
-    named = _EMBEDDING.search(column.name) is not None
+    named = speaks_of_vectors(column.name)
     sizes = array_sizes(asker, column) if column.kind == "r" and column.readable else {}
     length = next(iter(sizes)) if len(sizes) == 1 else None
     if not named and (length is None or length < LEAST_ARRAY):
@@ -114,7 +112,7 @@ def _columns(tx: PostgresTx, column: VectorColumn) -> _Columns:
     # Of varchar(n) the catalogue keeps n + 4; of a domain, which has its own, nothing.
     plain = tuple(Plain(name, kind, modifier - 4 if modifier > 4 else None) for name, kind, _, modifier in rows)
     models = [each.name for each in plain if is_model(each.name)]
-    best = min(models, key=lambda name: ("embed" not in name.lower(), name), default=None)
+    best = min(models, key=lambda name: (not speaks_of_vectors(name), name), default=None)
     return _Columns(plain, best)
 
 
@@ -139,11 +137,12 @@ def _size_objections(column: VectorColumn, held: Holdings) -> list[str]:
     ]
 
 
-def _hint(column: VectorColumn, model: str | None, held: Holdings) -> Hint | None:
-    if held.models:
+def _hints(column: VectorColumn, model: str | None, held: Holdings) -> tuple[Hint, ...]:
+    found = []
+    if held.models and model is not None:
         (said, _), *others = held.models
-        return Hint(said=said, where=f"the column {model}", others=tuple(others))
-    for comment, where in zip(column.comment, ("the column's comment", "the table's comment"), strict=True):
-        if comment:
-            return Hint(said=comment, where=where)
-    return None
+        plain = speaks_of_vectors(model)
+        found.append(Hint(said=said, where=f"the column {model}", plain=plain, others=tuple(others)))
+    places = ("the column's comment", "the table's comment")
+    told = zip(column.comment, places, strict=True)
+    return (*found, *(Hint(said=comment, where=where) for comment, where in told if comment))

@@ -12,7 +12,7 @@ from limosa.ports.tx import Tx
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.discovery.columns import written
 from limosa.stores.postgres.matching import ARGUMENTS, unlike
-from limosa.stores.postgres.names import Relation
+from limosa.stores.postgres.names import Relation, as_word
 from limosa.stores.postgres.surroundings import Routine, bare_types, routines_named, vector_type
 
 __all__ = ["functions_over"]
@@ -31,8 +31,7 @@ def functions_over(
         extension: the schema of pgvector.
         others: the other tables with vectors; a function that names one of them may search that one.
     """
-    escaped = re.sub(r"([^\w])", r"\\\1", table.relation.name)
-    rows = tx.execute(_SQL["functions"], {"table": rf"(\m|\"){escaped}(\M|\")"})
+    rows = tx.execute(_SQL["functions"], {"table": as_word(table.relation.name)})
     types = bare_types(tx, table.oid)
     seen = []
     for schema, name in dict.fromkeys((row[0], row[1]) for row in rows):

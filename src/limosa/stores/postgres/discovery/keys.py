@@ -28,9 +28,11 @@ def keys_of(tx: Tx, table: Table) -> tuple[tuple[tuple[str, ...], ...], list[str
             fit.append(tuple(columns))
     if fit:
         return tuple(fit), []
+    # On a partitioned table Postgres builds none concurrently, and none without the columns that rows are parted by.
+    how, also = (" CONCURRENTLY", "") if table.kind != "p" else ("", ", those that rows are parted by among them")
     return (), against or [
         f"{table.relation} has no unique key: a valid, immediate unique index without a condition."
-        f" CREATE UNIQUE INDEX CONCURRENTLY ON {table.relation.sql} (...); over columns that are NOT NULL."
+        f" CREATE UNIQUE INDEX{how} ON {table.relation.sql} (...); over columns that are NOT NULL{also}."
     ]
 
 

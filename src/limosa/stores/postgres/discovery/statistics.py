@@ -1,4 +1,4 @@
-"""What a table holds, without reading it: from the server's own statistics, else from a bounded sample."""
+"""What a table holds, without reading it: from the server's own statistics, and from a bounded sample."""
 
 from __future__ import annotations
 
@@ -55,18 +55,16 @@ def holdings(
     """
     rows, exact = _rows(asker, column)
     known = _statistics(tx, column, model)
-    wanted = [name for name in texts if name not in known.widths]
-    if known.null_share is None or wanted or column.dimensions is None:
-        found = _sampled(asker, column, texts=wanted, model=model, operators=operators, rows=rows)
-        return Holdings(
-            rows=rows,
-            exact=exact,
-            null_share=known.null_share if known.null_share is not None else found.null_share,
-            sizes=found.sizes,
-            widths={**found.widths, **known.widths},
-            models=known.models or found.models,
-        )
-    return Holdings(rows=rows, exact=exact, null_share=known.null_share, widths=known.widths, models=known.models)
+    asked = model if not known.models else None
+    found = _sampled(asker, column, texts=texts, model=asked, operators=operators, rows=rows)
+    return Holdings(
+        rows=rows,
+        exact=exact,
+        null_share=known.null_share if known.null_share is not None else found.null_share,
+        sizes=found.sizes,
+        widths=found.widths,
+        models=known.models or found.models,
+    )
 
 
 def array_sizes(asker: Asker, column: VectorColumn) -> dict[int, int]:
@@ -97,15 +95,15 @@ def _statistics(tx: PostgresTx, column: VectorColumn, model: str | None) -> Hold
         "models": [model] if model is not None else [],
     }
     share: float | None = None
-    widths: dict[str, float] = {}
     models: tuple[tuple[str, float], ...] = ()
-    for name, null_share, width, values, shares in tx.execute(_SQL["statistics"], asked):
+    # Widths are left alone: of a text that is kept out of line they are those of the pointer to it.
+    for name, null_share, values, shares in tx.execute(_SQL["statistics"], asked):
         if name == column.name:
             share = float(null_share)
-        widths[name] = float(width)
         # The server keeps shares as float4: more places say nothing.
-        models = tuple((value, round(held, 4)) for value, held in zip(values, shares, strict=True)) or models
-    return Holdings(rows=0, exact=False, null_share=share, widths=widths, models=models)
+        told = tuple((value, round(held, 4)) for value, held in zip(values, shares, strict=True) if value)
+        models = told or models
+    return Holdings(rows=0, exact=False, null_share=share, models=models)
 
 
 def _sampled(
@@ -113,6 +111,7 @@ def _sampled(
 ) -> Holdings:
     vector = f"t.{quoted(column.name)}"
     sample = _sample(column, rows)
+    # Of a text the server knows this number without reading it.
     shown = ["count(*)", f"count({vector})", *(f"avg(octet_length(t.{quoted(name)}::text))" for name in texts)]
     found = asker.ask(f"SELECT {', '.join(shown)} FROM {sample} AS t")
     total, filled, *widths = found[0] if found else (0, 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from limosa.ports.discovery import TextColumn
 
-__all__ = ["Plain", "choose_texts", "is_model"]
+__all__ = ["Plain", "choose_texts", "is_model", "speaks_of_vectors"]
 
 _BODY = re.compile(
     r"(^|_)(content|contents|body|text|chunk|passage|paragraph|document|description|answer|message|transcript|article"
@@ -23,6 +23,8 @@ _NEVER = re.compile(
 """What names a thing, or says in what state it is, is not what was embedded."""
 
 _MODEL = re.compile(r"(^|_)(model|embedder)(_?(name|id|version))?$")
+
+_VECTORS = re.compile(r"(^|_)(embed\w*|vectors?|vec|emb)($|_)")
 
 PROSE = 20.0
 """Bytes on average from which a column may hold prose; words such as a status or a colour are shorter."""
@@ -41,8 +43,13 @@ class Plain:
 
 
 def is_model(name: str) -> bool:
-    """Whether a column of this name says which model a row's vector comes from."""
+    """Whether a column of this name says which model something of a row comes from: its vector, as a rule."""
     return _MODEL.search(_words(name)) is not None
+
+
+def speaks_of_vectors(name: str) -> bool:
+    """Whether a column of this name has to do with embeddings."""
+    return _VECTORS.search(_words(name)) is not None
 
 
 def choose_texts(

@@ -15,13 +15,13 @@ from limosa.ports.search import Stored
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.doctor.functions import bodies, function_findings, iterative_scans, short_under_policies
 from limosa.stores.postgres.doctor.ill import judged, unchecked, why_not
-from limosa.stores.postgres.doctor.indexes import index_findings, standing
+from limosa.stores.postgres.doctor.indexes import index_findings
 from limosa.stores.postgres.doctor.rows import ROWS, duplicates
+from limosa.stores.postgres.doctor.standing import standing
 from limosa.stores.postgres.doctor.statistics import outdated, statistics_of
 from limosa.stores.postgres.doctor.subject import SQL, Subject, reason, subject_of
 from limosa.stores.postgres.doctor.tally import FACTS, Tally, estimated_rows, spelled, tally
 from limosa.stores.postgres.doctor.vectors import VALUES, models, norms, sizes, unnormalised
-from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.search import ColumnSearch, VectorColumn, iterates
 
@@ -75,7 +75,7 @@ class PostgresExamination:
             twice,
             *around,
         ]
-        counts = {name: found.so[name].count for name in FACTS} if found is not None else {}
+        counts = {name: found.so[name].count for name in FACTS if not _hidden(subject, name)} if found else {}
         place = f"{subject.holder.relation}.{subject.column.name}"
         return Examined(place=place, counts=counts, findings=tuple(findings))
 
@@ -89,21 +89,14 @@ class PostgresExamination:
         why = why_not(subject, ("vector", "text"))
         if why:
             raise Refused(why)
-        words, scope = spelled(subject), subject.scope
         with subject.database.begin(snapshot=True) as tx:
             rows, most = estimated_rows(tx, subject), min(_SAMPLED_ROWS, subject.scrutiny.whole_rows)
-            pages = f" TABLESAMPLE SYSTEM ({100 * most / rows:.6f})" if rows > most else ""
-            names = ", ".join(quoted(column.name) for column in scope.key)
-            drawn = (
-                f"SELECT {scope.keys('t')}, {scope.key_array('t')} AS limosa_key, {words['norm']} AS limosa_norm,"
-                f" {words['size']} AS limosa_size FROM {subject.joined(pages)}"
-                f" WHERE {scope.where()} AND {words['held']} AND {words['spoken']}"
-                f" ORDER BY random() LIMIT {_CANDIDATES * int(n)}"
-            )
-            keys = tx.raw(
-                f"SELECT limosa_key FROM ({drawn}) AS d WHERE limosa_norm > 0 AND limosa_norm < 'Infinity'"
-                f" AND limosa_size = {subject.scrutiny.space.dimensions} ORDER BY {names} LIMIT {int(n)}"
-            )
+            keys: list[tuple[list[str]]] = []
+            # Some pages may hold too few rows of the filter; then the whole table is drawn from.
+            for pages in (f" TABLESAMPLE SYSTEM ({100 * most / rows:.6f})", "") if rows > most else ("",):
+                keys = tx.raw(_drawing(subject, int(n), pages))
+                if len(keys) == n:
+                    break
         return self.search.rows([tuple(key) for (key,) in keys])
 
 
@@ -114,6 +107,29 @@ def examination_of(database: Database, table: str, scope: Scope, scrutiny: Scrut
         Refused: the column that was named for the models is not there.
     """
     return PostgresExamination(subject_of(database, table, scope, scrutiny))
+
+
+def _drawing(subject: Subject, n: int, pages: str) -> str:
+    """The query for the keys of n rows, in the order in which they were drawn.
+
+    Rows are drawn with their vectors unread: only those of the few that were drawn are unpacked and judged.
+    """
+    words, scope = spelled(subject), subject.scope
+    drawn = (
+        f"SELECT {scope.key_array('t')} AS key, {subject.vector} AS vector, random() AS drawn"
+        f" FROM {subject.joined(pages)} WHERE {scope.where()} AND {words['held']} AND {words['spoken']}"
+        f" ORDER BY drawn LIMIT {_CANDIDATES * n}"
+    )
+    return (
+        f"SELECT key FROM (SELECT key, drawn, {subject.norm_of('vector')} AS norm, {subject.size_of('vector')} AS size"
+        f" FROM ({drawn}) AS d OFFSET 0) AS m WHERE norm > 0 AND norm < 'Infinity'"
+        f" AND size = {subject.scrutiny.space.dimensions} ORDER BY drawn LIMIT {n}"
+    )
+
+
+def _hidden(subject: Subject, fact: str) -> bool:
+    """Whether a count says nothing, because what it counts may not be read."""
+    return bool(subject.silent if fact == "texts" else subject.unread and fact != "rows")
 
 
 def _duplicates(tx: PostgresTx, subject: Subject, found: Tally | None) -> Finding:
@@ -128,7 +144,7 @@ def _around(tx: PostgresTx, subject: Subject, found: Tally | None) -> list[Findi
     return [
         *index_findings(subject, indexes, found, statistics),
         outdated(subject, statistics, found),
-        short_under_policies(subject, indexes, scans or [], named),
+        short_under_policies(subject, indexes.ours, scans or [], named),
         *function_findings(subject, named),
         _ledger(tx, subject),
     ]

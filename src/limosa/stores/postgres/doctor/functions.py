@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limosa.model.finding import Finding
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.doctor.indexes import StandingIndex
+from limosa.stores.postgres.doctor.standing import StandingIndex
 from limosa.stores.postgres.doctor.subject import SQL, Subject
-from limosa.stores.postgres.names import literal, quoted
+from limosa.stores.postgres.names import as_word, literal, quoted
 from limosa.stores.postgres.search import iterates
 
 __all__ = ["Body", "Setting", "bodies", "function_findings", "iterative_scans", "short_under_policies"]
@@ -43,7 +42,7 @@ class Setting:
 
 def bodies(tx: PostgresTx, subject: Subject) -> list[Body]:
     """The functions that name the table and the column, limosa's own left out."""
-    words = {"column": _word(subject.column.name), "table": _word(subject.table.relation.name)}
+    words = {"column": as_word(subject.column.name), "table": as_word(subject.table.relation.name)}
     return [Body(name, cuts, tuple(sizes), sets) for name, cuts, sizes, sets in tx.execute(SQL["bodies"], words)]
 
 
@@ -63,7 +62,7 @@ def short_under_policies(
 ) -> Finding:
     """Row security with an index that stops searching before enough rows pass the policy."""
     relation = subject.scope.relation
-    kinds = {each.kind for each in indexes if each.vector and each.valid}
+    kinds = {each.kind for each in indexes if each.valid}
     on = [each for each in settings if each.value not in _OFF]
     places = [*(f"{each.where} ({each.value})" for each in on), *(each.signature for each in found if each.iterates)]
     ill = subject.table.row_security and "hnsw" in kinds and not places
@@ -127,8 +126,3 @@ def _names(subject: Subject, found: Sequence[Body]) -> Finding:
 def _sources(found: Sequence[Body]) -> str:
     listed = ", ".join(f"{literal(each.signature)}::regprocedure" for each in found)
     return f"SELECT oid::regprocedure, prosrc FROM pg_proc WHERE oid IN ({listed});"
-
-
-def _word(name: str) -> str:
-    escaped = re.sub(r"([^\w])", r"\\\1", name)
-    return rf"(\m|\"){escaped}(\M|\")"

@@ -85,7 +85,9 @@ def why_not(subject: Subject, needs: tuple[Need, ...]) -> str:
         "vector": subject.unread,
         "text": subject.silent,
         "status": "" if beside.status else "no column that may be read looks like a status",
-        "times": "" if beside.changed else "no two columns that may be read say when a row was changed and embedded",
+        "times": ""
+        if beside.changed
+        else "no two timestamps of one type that may be read say when a row was changed and embedded",
         "model": "" if beside.model else "no column that may be read names models; --model-column names one",
     }
     return subject.unseen or next((reasons[need] for need in needs if reasons[need]), "")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from limosa.model.finding import Finding
-from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.doctor.cures import creation, dropped, rebuilt, renewed, shown, tables
 from limosa.stores.postgres.doctor.ill import unchecked
+from limosa.stores.postgres.doctor.standing import Part, Standing, StandingIndex
 from limosa.stores.postgres.doctor.statistics import Statistics
-from limosa.stores.postgres.doctor.subject import SQL, Subject
+from limosa.stores.postgres.doctor.subject import Subject
 from limosa.stores.postgres.doctor.tally import Tally
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS, index_bytes, operator_class
-from limosa.stores.postgres.names import Relation, literal, quoted
 
-__all__ = ["StandingIndex", "index_findings", "standing"]
+__all__ = ["index_findings"]
 
 _MANY_ROWS = 10_000
 """From so many vectors on a search without an index reads enough to be felt: 60 MB at 1,536 dimensions."""
@@ -32,92 +30,41 @@ _NEIGHBOUR_BYTES = 14
 with pgvector 0.8.5, and 1.1 MB with m = 16: two places of six bytes on the lowest layer, and the layers above."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandingIndex:
-    """One index of the table or of one of its partitions.
-
-    Attributes:
-        vector: it is an approximate index on the vector column, or on an expression of it.
-        base, dimensions: the type that it holds; None where that has no length.
-        rows: of its table by the catalogue, below 0 where that was never counted.
-        building: somebody builds it now.
-    """
-
-    relation: Relation
-    kind: str
-    valid: bool
-    partial: bool
-    vector: bool
-    operators: str
-    base: str
-    dimensions: int | None
-    options: tuple[str, ...]
-    size_bytes: int
-    scans: int
-    rows: float
-    building: bool
-
-    def option(self, name: str, default: int) -> int:
-        """A storage parameter, as m or lists."""
-        found = [each.partition("=")[2] for each in self.options if each.partition("=")[0] == name]
-        return int(found[0]) if found else default
-
-
-def standing(tx: PostgresTx, subject: Subject) -> list[StandingIndex]:
-    """Every index of the table and its partitions."""
-    rows = tx.execute(SQL["indexes"], {"oid": subject.holder.oid, "column": subject.column.name})
-    return [_index(row) for row in rows]
-
-
-def index_findings(
-    subject: Subject, indexes: Sequence[StandingIndex], tally: Tally | None, statistics: Statistics
-) -> list[Finding]:
+def index_findings(subject: Subject, found: Standing, tally: Tally | None, statistics: Statistics) -> list[Finding]:
     """Every ill that lies in the indexes."""
-    ours = [each for each in indexes if each.vector]
+    # Vectors that may not be read were not counted, though rows were.
+    counted = None if subject.unread else tally
     return [
-        _invalid(subject, indexes),
-        _unused(subject, ours, statistics),
-        _oversized(subject, ours, tally),
-        _other_metric(subject, ours),
-        _without(subject, ours, tally),
-        _over_limit(subject, ours, tally),
+        _invalid(subject, found.indexes),
+        _unused(subject, found.ours, statistics),
+        _oversized(subject, found.ours, counted),
+        _other_metric(subject, found),
+        _without(subject, found, counted),
+        _over_limit(subject, found, counted),
     ]
-
-
-def _index(row: Sequence[Any]) -> StandingIndex:
-    schema, name, kind, valid, partial, named, operators, base, modifier, options, size, scans, rows, building = row
-    return StandingIndex(
-        relation=Relation(schema, name),
-        kind=kind,
-        valid=valid,
-        partial=partial,
-        vector=bool(named) and kind in {"hnsw", "ivfflat"},
-        operators=operators,
-        base=base,
-        dimensions=modifier if modifier > 0 else None,
-        options=tuple(options),
-        size_bytes=int(size),
-        scans=int(scans),
-        rows=float(rows),
-        building=building,
-    )
 
 
 def _invalid(subject: Subject, indexes: Sequence[StandingIndex]) -> Finding:
     ill = [each for each in indexes if not each.valid and not each.building]
+    unsure = [each for each in indexes if not each.valid and each.building]
+    if unsure and not ill:
+        why = f"{_listed(unsure)}: not valid yet, or no more; an index is being built just now, perhaps this one"
+        return unchecked("invalid-index", "error", why)
     found = Finding(
         name="invalid-index",
         verdict="found",
         severity="error",
         said=f"{_listed(ill)}: not valid, so that every write pays for it and no search uses it",
-        do=" ".join(map(_rebuilt, ill[:3])),
-        sql=_of_table(subject, "indisvalid, indisready"),
+        do=rebuilt(ill),
+        sql=shown(subject, "indisvalid, indisready"),
     )
     return _or_clean(found, ill, f"every index of {subject.scope.relation} is valid")
 
 
 def _unused(subject: Subject, ours: Sequence[StandingIndex], statistics: Statistics) -> Finding:
-    ill = [each for each in ours if each.valid and not each.scans]
+    # One part of an index cannot be dropped, and partitions of old rows are rightly searched by nobody.
+    used = {each.whole for each in ours if each.whole is not None and each.scans}
+    ill = [each for each in ours if each.valid and not each.scans and each.whole not in used]
     if ill and statistics.age_s < subject.scrutiny.unused_s:
         why = f"no search went through {_listed(ill)} since {statistics.since}, which is too short a time to tell"
         return unchecked("unused-index", "warning", why)
@@ -127,8 +74,8 @@ def _unused(subject: Subject, ours: Sequence[StandingIndex], statistics: Statist
         severity="warning",
         said=f"{_listed(ill)}: no search went through it since {statistics.since}",
         do="Unless it was built just now, look at the plan of the application's own query, and at standbys, which count"
-        f" for themselves. If nobody needs it: {_each('DROP INDEX CONCURRENTLY {0};', ill)}",
-        sql=f"SELECT indexrelid::regclass, idx_scan FROM pg_stat_all_indexes WHERE relid = {_oid(subject)};",
+        f" for themselves. If nobody needs it: {dropped(ill)}",
+        sql=f"SELECT indexrelid::regclass, idx_scan FROM pg_stat_all_indexes WHERE relid {tables(subject)};",
     )
     return _or_clean(found, ill, "each vector index is used" if ours else "there is no vector index to go unused")
 
@@ -144,17 +91,18 @@ def _oversized(subject: Subject, ours: Sequence[StandingIndex], tally: Tally | N
         verdict="found",
         severity="warning",
         said=f"larger than their rows need: {listed}",
-        do=_each("REINDEX INDEX CONCURRENTLY {0};", ill),
-        sql=_of_table(subject, "pg_relation_size(indexrelid)"),
+        do=renewed(ill),
+        sql=shown(subject, "pg_relation_size(indexrelid)"),
     )
     return _or_clean(found, ill, "no vector index is much larger than its rows need")
 
 
-def _other_metric(subject: Subject, ours: Sequence[StandingIndex]) -> Finding:
+def _other_metric(subject: Subject, standing: Standing) -> Finding:
     metric = subject.scrutiny.metric
     if metric is None:
         return unchecked("metric", "warning", "the file names no metric in [target.index]")
     # An index on bits has a distance of its own, and what it finds is ranked again.
+    ours = standing.ours
     plain = [each for each in ours if each.base in MAX_DIMENSIONS]
     fitting = [each for each in ours if each not in plain or each.operators == operator_class(each.base, metric)]
     ill = [] if fitting else plain
@@ -164,15 +112,18 @@ def _other_metric(subject: Subject, ours: Sequence[StandingIndex]) -> Finding:
         verdict="found",
         severity="warning",
         said=f"searches by {metric} can use no index: {held}",
-        do=f"{_creation(subject)} Or set metric in [target.index] to the one that the application searches by.",
-        sql=_of_table(subject, "pg_get_indexdef(indexrelid)"),
+        do=f"{creation(subject, standing.parts, all_parts=True)} Or set metric in [target.index] to the one that the"
+        " application searches by.",
+        sql=shown(subject, "pg_get_indexdef(indexrelid)"),
     )
     return _or_clean(found, ill, f"an index serves searches by {metric}" if ours else "there is no vector index")
 
 
-def _without(subject: Subject, ours: Sequence[StandingIndex], tally: Tally | None) -> Finding:
-    if any(each.valid or each.building for each in ours):
+def _without(subject: Subject, standing: Standing, tally: Tally | None) -> Finding:
+    if standing.serving and not standing.bare:
         return Finding(name="no-index", verdict="clean", severity="warning", said="a vector index stands")
+    if standing.serving:
+        return _without_parts(subject, standing)
     if tally is None:
         return unchecked("no-index", "warning", "no valid vector index stands, and nobody could count the vectors")
     vectors = tally.so["vectors"].count
@@ -182,15 +133,35 @@ def _without(subject: Subject, ours: Sequence[StandingIndex], tally: Tally | Non
         severity="warning",
         said=f"no valid vector index stands: every search reads all of {vectors:,} vectors",
         count=vectors,
-        do=_creation(subject),
-        sql=_of_table(subject, "pg_get_indexdef(indexrelid)"),
+        do=creation(subject, standing.parts, all_parts=True),
+        sql=shown(subject, "pg_get_indexdef(indexrelid)"),
     )
     if vectors >= _MANY_ROWS:
         return found
     return _or_clean(found, (), f"no vector index stands, and {vectors:,} vectors do without one")
 
 
-def _over_limit(subject: Subject, ours: Sequence[StandingIndex], tally: Tally | None) -> Finding:
+def _without_parts(subject: Subject, standing: Standing) -> Finding:
+    """Some partitions have an index and others none; what these hold is known from the catalogue."""
+    bare = standing.bare
+    rows = sum(max(0.0, each.rows) for each in bare)
+    uncounted = [each for each in bare if each.rows < 0]
+    if rows < _MANY_ROWS and uncounted:
+        why = f"no valid vector index stands on {_listed(uncounted)}, and nobody has counted the rows there"
+        return unchecked("no-index", "warning", why)
+    of_all = f"{len(bare):,} of {len(standing.parts):,} partitions have no valid vector index"
+    found = Finding(
+        name="no-index",
+        verdict="found",
+        severity="warning",
+        said=f"{of_all}: every search that comes to them reads all of their about {rows:,.0f} rows",
+        do=creation(subject, bare, all_parts=False),
+        sql=shown(subject, "pg_get_indexdef(indexrelid)"),
+    )
+    return _or_clean(found, bare if rows >= _MANY_ROWS else (), f"{of_all}; their about {rows:,.0f} rows do without")
+
+
+def _over_limit(subject: Subject, standing: Standing, tally: Tally | None) -> Finding:
     column, limit = subject.column, MAX_DIMENSIONS.get(subject.column.base)
     if limit is None or (column.dimensions is None and tally is None):
         return unchecked("over-limit", "warning", subject.unread or subject.unseen)
@@ -201,17 +172,18 @@ def _over_limit(subject: Subject, ours: Sequence[StandingIndex], tally: Tally | 
         verdict="found",
         severity="warning",
         said=f"{column.name} has {most:,} dimensions, and an index takes at most {limit:,} of type {column.base}",
-        do=f"{_creation(subject)} Or move to fewer dimensions: limosa plan FILE shows what that takes.",
+        do=f"{creation(subject, standing.parts, all_parts=True)} Or move to fewer dimensions: limosa plan FILE shows"
+        " what that takes.",
     )
     if most <= limit:
         return _or_clean(found, (), f"{most:,} dimensions are within the {limit:,} of an index on {column.base}")
-    if any(each.valid for each in ours):
+    if any(each.valid for each in standing.ours):
         return _or_clean(found, (), f"an index on an expression serves {most:,} dimensions of {column.base}")
     return found
 
 
-def _or_clean(found: Finding, ill: Sequence[StandingIndex], clean: str) -> Finding:
-    """What was found of these indexes; that all is well where there are none."""
+def _or_clean(found: Finding, ill: Sequence[StandingIndex | Part], clean: str) -> Finding:
+    """What was found of these indexes or partitions; that all is well where there are none."""
     if not ill:
         return replace(found, verdict="clean", said=clean, count=0, do="")
     return replace(found, count=len(ill), examples=tuple((str(each.relation),) for each in ill[:3]))
@@ -237,42 +209,9 @@ def _is_too_large(size_bytes: int, need: int) -> bool:
     return size_bytes > _TOO_LARGE * need and size_bytes > need + _SPARE_BYTES
 
 
-def _creation(subject: Subject) -> str:
-    """The statement that builds an index: on a cast where the size asks for half precision, or none is declared."""
-    column, metric = subject.column, subject.scrutiny.metric or "cosine"
-    size, base, held = column.dimensions or subject.scrutiny.space.dimensions, column.base, quoted(column.name)
-    if size > MAX_DIMENSIONS["halfvec"]:
-        return "No index takes so many dimensions, unless of their signs: binary_quantize in pgvector's README."
-    rows = f" WHERE vector_dims({held}) = {size}" if column.dimensions is None else ""
-    if size > MAX_DIMENSIONS.get(base, 0) or column.dimensions is None:
-        base = base if size <= MAX_DIMENSIONS.get(base, 0) else "halfvec"
-        held = f"({held}::{base}({size}))"
-    table = subject.holder.relation.sql
-    return f"CREATE INDEX CONCURRENTLY ON {table} USING hnsw ({held} {operator_class(base, metric)}){rows};"
-
-
-def _rebuilt(index: StandingIndex) -> str:
-    """What REINDEX CONCURRENTLY left behind goes; everything else is built again."""
-    if re.search(r"_cc(new|old)\d*$", index.relation.name):
-        return f"DROP INDEX CONCURRENTLY {index.relation.sql};"
-    return f"REINDEX INDEX CONCURRENTLY {index.relation.sql};"
-
-
-def _each(statement: str, ill: Sequence[StandingIndex]) -> str:
-    return " ".join(statement.format(each.relation.sql) for each in ill[:3])
-
-
-def _listed(indexes: Sequence[StandingIndex]) -> str:
+def _listed(indexes: Sequence[StandingIndex | Part]) -> str:
     return ", ".join(str(each.relation) for each in indexes)
 
 
 def _mb(size_bytes: int | None) -> str:
     return f"{(size_bytes or 0) / 1e6:,.1f} MB"
-
-
-def _oid(subject: Subject) -> str:
-    return f"{literal(subject.holder.relation.sql)}::regclass"
-
-
-def _of_table(subject: Subject, what: str) -> str:
-    return f"SELECT indexrelid::regclass, {what} FROM pg_index WHERE indrelid = {_oid(subject)};"

@@ -40,7 +40,7 @@ class Beside:
     Attributes:
         model: names each vector's model; stated: the user said so, or the name says so by itself.
         status: says whether a row is done; flag: it is a boolean.
-        changed, embedded: when the row was changed, and its vector made.
+        changed, embedded: when the row was changed, and its vector made; both of one type.
     """
 
     model: str | None = None
@@ -84,15 +84,23 @@ class Subject:
     @property
     def norm(self) -> str:
         """Its L2 norm, in double precision."""
-        function = "l2_norm" if self.column.base == "halfvec" else "vector_norm"
-        return f"{self.scope.operators}.{function}({self.vector})"
+        return self.norm_of(self.vector)
 
     @property
     def size(self) -> str:
         """Its dimensions; those of a column that declares them need not be read."""
+        return self.size_of(self.vector)
+
+    def norm_of(self, vector: str) -> str:
+        """The norm of an expression of the column's type."""
+        function = "l2_norm" if self.column.base == "halfvec" else "vector_norm"
+        return f"{self.scope.operators}.{function}({vector})"
+
+    def size_of(self, vector: str) -> str:
+        """The dimensions of an expression of the column's type."""
         if self.column.dimensions is not None:
             return str(self.column.dimensions)
-        return f"{self.scope.operators}.vector_dims({self.vector})"
+        return f"{self.scope.operators}.vector_dims({vector})"
 
     @property
     def rows(self) -> str:
@@ -134,7 +142,8 @@ def subject_of(database: Database, table_name: str, scope: Scope, scrutiny: Scru
     Raises:
         Refused: the column that was named for the models is not there.
     """
-    seat = scope.old(0) if scrutiny.side == "source" else scope.new(1)
+    # In place the application reads the column itself; where its old vectors are kept is limosa's own affair.
+    seat = scope.old(0) if scrutiny.side == "source" and not scope.in_place else scope.new(1)
     with database.begin(snapshot=True) as tx:
         table = look(tx, table_name)
         holder = look(tx, seat.relation.sql) if seat.beside else table
@@ -208,9 +217,9 @@ def _silent(subject: Subject, readable: set[str]) -> str:
 def _beside(table: Table, scope: Scope, scrutiny: Scrutiny, kinds: Mapping[str, str]) -> Beside:
     """The columns by their names and types; those that texts are made of tell of nothing else."""
     own = {scope.vector, *(column.name for column in scope.key), *text_columns(scope.text)}
-    words, flags, moments = (
+    words, flags, zoned, local = (
         [name for name, kind in kinds.items() if kind == wanted and name not in own]
-        for wanted in ("word", "flag", "moment")
+        for wanted in ("word", "flag", "timestamptz", "timestamp")
     )
     named = scrutiny.model_column
     if named is not None:
@@ -218,15 +227,21 @@ def _beside(table: Table, scope: Scope, scrutiny: Scrutiny, kinds: Mapping[str, 
     model = named if named in kinds else _longest(_MODEL, words) if named is None else None
     status = _longest(_STATUS, words)
     flag = _longest(_DONE_FLAG, flags)
-    changed, embedded = _longest(_CHANGED, moments), _longest(_EMBEDDED, moments)
+    changed, embedded = _pair(zoned) or _pair(local) or (None, None)
     return Beside(
         model=model,
         stated=named is not None or (model or "").startswith(("embed", "vector")),
         status=status or flag,
         flag=status is None,
-        changed=changed if embedded else None,
-        embedded=embedded if changed else None,
+        changed=changed,
+        embedded=embedded,
     )
+
+
+def _pair(moments: list[str]) -> tuple[str, str] | None:
+    """The columns that say when a row was changed and embedded, of columns of one type: others cannot be compared."""
+    changed, embedded = _longest(_CHANGED, moments), _longest(_EMBEDDED, moments)
+    return (changed, embedded) if changed and embedded else None
 
 
 def _longest(pattern: re.Pattern[str], names: list[str]) -> str | None:

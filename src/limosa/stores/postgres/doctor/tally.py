@@ -19,6 +19,12 @@ STEP = math.log(1.05)
 MOST_MODELS = 20
 """A column of more values than this names something else than models."""
 
+_LONGEST_MODEL = 300
+"""Longer than any model's name: characters by which values are told apart, so that no long text is kept as one."""
+
+_LOOKED_AT = 10_000
+"""Rows whose models are looked at first: each value is a group that the server holds until the pass ends."""
+
 _MOST_GROUPS = 4000
 
 _DONE = (
@@ -70,14 +76,15 @@ class Tally:
         share: one vector in so many was read.
         so: rows by the condition that holds of them.
         sizes: vectors by dimensions; norms: by the whole steps of the logarithm of their norm.
-        models: vectors by what the model column says; more than ``MOST_MODELS`` of them mean nothing.
+        models: vectors by what the model column says; None where that is more than ``MOST_MODELS`` values, which
+            mean nothing.
     """
 
     share: int
     so: Mapping[str, Group]
     sizes: Mapping[int, Group]
     norms: Mapping[int, Group]
-    models: Mapping[str, Group]
+    models: Mapping[str, Group] | None
 
 
 def spelled(subject: Subject) -> dict[str, str]:
@@ -88,6 +95,7 @@ def spelled(subject: Subject) -> dict[str, str]:
     later = ""
     if beside.changed is not None and beside.embedded is not None:
         later = f"t.{quoted(beside.changed)} > t.{quoted(beside.embedded)} + {_SECOND}"
+    model = f"t.{quoted(beside.model)}" if beside.model is not None else None
     held = "false" if subject.unread else f"{subject.vector} IS NOT NULL"
     return {
         "held": held,
@@ -96,7 +104,7 @@ def spelled(subject: Subject) -> dict[str, str]:
         "size": "NULL::int" if subject.unread else subject.size,
         "ready": ready if status else "NULL::boolean",
         "later": later or "NULL::boolean",
-        "model": f"t.{quoted(beside.model)}::text" if beside.model is not None else "NULL::text",
+        "model": f"nullif(left({model}::text, {_LONGEST_MODEL}), '')" if model is not None else "NULL::text",
     }
 
 
@@ -110,7 +118,8 @@ def tally(tx: PostgresTx, subject: Subject, ills: Mapping[str, str]) -> Tally:
     scope, words, names = subject.scope, spelled(subject), [*FACTS, *ills]
     chosen = subject.chosen(share)
     read = {name: f"CASE WHEN {words['held']} AND {chosen} THEN {words[name]} END" for name in ("norm", "size")}
-    read["model"] = f"CASE WHEN {words['held']} THEN {words['model']} END"
+    many = _many_models(tx, subject, words)
+    read["model"] = "NULL::text" if many else f"CASE WHEN {words['held']} THEN {words['model']} END"
     columns = ", ".join(f"{read.get(name, expression)} AS {name}" for name, expression in words.items())
     same = {name: f"m.{name}" for name in words}
     bits = [
@@ -119,7 +128,7 @@ def tally(tx: PostgresTx, subject: Subject, ills: Mapping[str, str]) -> Tally:
     ]
     # OFFSET 0 keeps the planner from putting an expression in twice: a vector is unpacked each time it is named.
     found = tx.raw(
-        f"""SELECT GROUPING(mask, size, step, model), mask, size, step, left(model, 60), count(*),
+        f"""SELECT GROUPING(mask, size, step, model), mask, size, step, model, count(*),
             min(key COLLATE "C"), max(key COLLATE "C")
         FROM (SELECT m.*, {" | ".join(bits)} AS mask,
                 CASE WHEN m.norm > 0 AND m.norm < 'Infinity' THEN floor(ln(m.norm) / {STEP!r})::int END AS step
@@ -133,18 +142,30 @@ def tally(tx: PostgresTx, subject: Subject, ills: Mapping[str, str]) -> Tally:
         if value is not None:
             keys = tuple(dict.fromkeys((tuple(least), tuple(most))))
             sets[_SET[which]][value] = sets[_SET[which]].get(value, Group()) + Group(int(count), keys)
+    models = {str(model): group for model, group in sets["models"].items()}
     so = {name: _sum(sets["mask"], place) for place, name in enumerate(names)}
     return Tally(
         share=share,
         so=so,
         sizes={int(str(size)): group for size, group in sets["sizes"].items()},
         norms={int(str(step)): group for step, group in sets["norms"].items()},
-        models={str(model): group for model, group in sets["models"].items()},
+        models=None if many or len(models) > MOST_MODELS else models,
     )
 
 
 def _sum(masks: Mapping[object, Group], place: int) -> Group:
     return sum((group for mask, group in masks.items() if int(str(mask)) >> place & 1), Group())
+
+
+def _many_models(tx: PostgresTx, subject: Subject, words: Mapping[str, str]) -> bool:
+    """Whether the first rows say already that a column does not name models."""
+    scope = subject.scope
+    found = tx.raw(
+        f"SELECT DISTINCT model FROM (SELECT {words['model']} AS model FROM {scope.relation.sql} AS t"
+        f"{subject.seat.joined()} WHERE {scope.where()} AND {words['held']} LIMIT {_LOOKED_AT}) AS s"
+        f" WHERE model IS NOT NULL LIMIT {MOST_MODELS + 1}"
+    )
+    return len(found) > MOST_MODELS
 
 
 def _share(tx: PostgresTx, subject: Subject) -> int:

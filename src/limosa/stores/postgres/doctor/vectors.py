@@ -17,6 +17,9 @@ __all__ = ["VALUES", "models", "norms", "sizes", "unnormalised"]
 
 _REFILL = "then fill them: limosa plan FILE, limosa run FILE, with a file without a [target.space]."
 
+_SHOWN = 60
+"""Characters of a model's name that a finding shows."""
+
 _BULK = 0.9
 """From this share on the vectors are taken for normalised, and the others for an ill."""
 
@@ -128,20 +131,28 @@ def sizes(subject: Subject, tally: Tally | None) -> Finding:
         f" dimensions{sampled(tally)}",
         count=found.count,
         examples=found.keys,
-        do=f"If the file is right, empty them: {emptied(subject, condition)} {_REFILL}",
+        do=_declared(subject) or f"If the file is right, empty them: {emptied(subject, condition)} {_REFILL}",
         sql=sql,
     )
+
+
+def _declared(subject: Subject) -> str:
+    """What to do where the column itself takes no vectors but those; empty where it declares nothing else."""
+    declared = subject.column.dimensions
+    if declared in {None, subject.scrutiny.space.dimensions}:
+        return ""
+    return f"Set dimensions = {declared} in the space of the file."
 
 
 def models(subject: Subject, tally: Tally | None) -> Finding:
     """Vectors that are another model's by the column that names it."""
     why = why_not(subject, ("model",)) or (_no_models(subject, tally) if tally is not None else "")
-    if why or tally is None:
+    if why or tally is None or tally.models is None:
         return unchecked("models", "error", why)
     name, space = subject.beside.model or "", subject.scrutiny.space
     own = {model for model in tally.models if _names(model, space.model)}
     others = {model: group for model, group in tally.models.items() if model not in own}
-    listed = ", ".join(map(literal, sorted(own))) or "''"
+    listed = ", ".join(map(literal, ["", *sorted(own)]))
     condition = f"{subject.vector} IS NOT NULL AND t.{quoted(name)}::text NOT IN ({listed})"
     sql = subject.listed(condition)
     if not others:
@@ -150,7 +161,7 @@ def models(subject: Subject, tally: Tally | None) -> Finding:
         said += f"; {silent:,} are of none by it" if silent else ""
         return Finding(name="models", verdict="clean", severity="error", said=said, count=0, sql=sql)
     found = sum(others.values(), Group())
-    parts = ", ".join(f"{group.count:,} of {model!r}" for model, group in sorted(tally.models.items()))
+    parts = ", ".join(f"{group.count:,} of {model[:_SHOWN]!r}" for model, group in sorted(tally.models.items()))
     return Finding(
         name="models",
         verdict="found",
@@ -167,19 +178,19 @@ def models(subject: Subject, tally: Tally | None) -> Finding:
 def _no_models(subject: Subject, tally: Tally) -> str:
     """Why what the column holds are no names of models; empty where they are."""
     name, space = subject.beside.model, subject.scrutiny.space
-    if len(tally.models) > MOST_MODELS:
+    if tally.models is None:
         return f"{name} has more than {MOST_MODELS} values, and hardly names models"
     if not tally.models:
-        return f"{name} is NULL beside every vector"
+        return f"{name} is empty beside every vector"
     if not subject.beside.stated and not any(_names(model, space.model) for model in tally.models):
         return f"{name} never says {space.model}, and may mean another model; --model-column {name} says that it does"
     return ""
 
 
 def _names(said: str, model: str) -> bool:
-    """Whether what a row says is this model: with or without the provider before it, in any case."""
-    a, b = (each.lower().rsplit("/", 1)[-1] for each in (said, model))
-    return a == b
+    """Whether what a row says is this model: in any case, with or without a provider before it or ``:latest`` after."""
+    a, b = (each.lower().rsplit("/", 1)[-1].removesuffix(":latest") for each in (said, model))
+    return b in {a, a.partition(":")[2]}
 
 
 def _should_be_unit(subject: Subject, tally: Tally) -> bool:

@@ -60,7 +60,7 @@ WHERE i.indrelid = %(oid)s AND i.indisvalid AND i.indnkeyatts = 1 AND am.amname 
 ORDER BY i.indpred IS NOT NULL, am.amname <> 'hnsw', c.relname;
 
 -- name: statistics
-SELECT s.attname, s.null_frac::float8, s.avg_width,
+SELECT s.attname, s.null_frac::float8,
     CASE WHEN s.attname = ANY(%(models)s) THEN coalesce(s.most_common_vals::text::text[], '{}') ELSE '{}' END,
     CASE WHEN s.attname = ANY(%(models)s) THEN coalesce(s.most_common_freqs::float8[], '{}') ELSE '{}' END
 FROM pg_stats AS s WHERE s.schemaname = %(schema)s AND s.tablename = %(table)s AND NOT s.inherited;

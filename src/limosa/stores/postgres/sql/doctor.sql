@@ -1,7 +1,7 @@
 -- name: columns
 -- What this role may read, and which kind of column it is; other kinds tell nothing of a vector.
 SELECT a.attname, CASE WHEN t.typcategory = 'S' OR t.typtype = 'e' THEN 'word' WHEN t.typcategory = 'B' THEN 'flag'
-    WHEN t.typname IN ('timestamp', 'timestamptz', 'date') THEN 'moment' ELSE '' END,
+    WHEN t.typname IN ('timestamp', 'timestamptz') THEN t.typname::text ELSE '' END,
     has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;
@@ -9,23 +9,36 @@ WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.at
 -- name: indexes
 -- Every index of the table and of its partitions; of a vector index also the type that it holds, which is not the
 -- column's where it stands on an expression. The length of a vector is its type's modifier.
-SELECT n.nspname, c.relname, am.amname, i.indisvalid AND i.indisready, i.indpred IS NOT NULL,
+-- To a role without pg_read_all_stats the server tells of the builds of others only that there are some in a database.
+SELECT n.nspname, c.relname, rn.nspname, r.relname, wn.nspname, w.relname, am.amname,
+    i.indisvalid AND i.indisready, i.indpred IS NOT NULL,
     EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
         AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum),
     o.opcname, t.typname, held.atttypmod, coalesce(c.reloptions::text[], '{}'), pg_relation_size(i.indexrelid),
     coalesce(s.idx_scan, 0), r.reltuples::float8,
-    EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid)
+    EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.datname = current_database()
+        AND (p.index_relid = i.indexrelid OR p.index_relid IS NULL))
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relkind = 'i'
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_am AS am ON am.oid = c.relam
 JOIN pg_class AS r ON r.oid = i.indrelid
+JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
+LEFT JOIN pg_class AS w ON w.oid = pg_partition_root(i.indexrelid)
+LEFT JOIN pg_namespace AS wn ON wn.oid = w.relnamespace
 JOIN pg_opclass AS o ON o.oid = i.indclass[0]
 JOIN pg_attribute AS held ON held.attrelid = i.indexrelid AND held.attnum = 1
 JOIN pg_type AS t ON t.oid = held.atttypid
 LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attname = %(column)s AND NOT a.attisdropped
 LEFT JOIN pg_stat_all_indexes AS s ON s.indexrelid = i.indexrelid
 WHERE i.indrelid = %(oid)s OR i.indrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass))
+ORDER BY n.nspname, c.relname;
+
+-- name: parts
+-- The partitions that hold rows, each with its rows; -1 where they were never counted.
+SELECT n.nspname, c.relname, CASE WHEN pg_relation_size(c.oid) = 0 THEN 0 ELSE c.reltuples::float8 END
+FROM pg_partition_tree(%(oid)s::oid::regclass) AS p JOIN pg_class AS c ON c.oid = p.relid AND c.relkind = 'r'
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
 ORDER BY n.nspname, c.relname;
 
 -- name: statistics
