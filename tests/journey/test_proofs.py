@@ -222,13 +222,15 @@ def test_a_role_that_limosa_may_not_be_is_named_with_the_grant(birds: str, pg_se
     plain = f"{ROLE}_plain"
     _sql(pg_server.url(), f"CREATE ROLE {plain}")
     try:
-        _sql(birds, f"GRANT SELECT ON birds TO {plain}")
+        _sql(birds, f"GRANT SELECT (id, text) ON birds TO {plain}", "GRANT SELECT (id) ON birds TO PUBLIC")
         with psycopg.connect(birds) as connection:
             connection.execute(f"SET ROLE {plain}".encode())
             table = connection.execute("SELECT 'birds'::regclass::oid").fetchall()[0][0]
             found = standings(PostgresTx(connection, "here"), table, [])
         assert found is not None
+        assert [each.role.name for each in found] == [ROLE, plain, "PUBLIC"]
         refused = {each.role.name: each.do for each in found if each.refused}
+        assert refused.pop("PUBLIC") == "name those that search in [[verify.roles]]"
         assert refused == {ROLE: f'GRANT "{ROLE}" TO "{plain}";'}, "it may be itself"
     finally:
         _sql(birds, f"REVOKE ALL ON birds FROM {plain}")
