@@ -14,6 +14,7 @@ import pytest
 from limosa.app import App, open_app
 from limosa.errors import ProofFailed
 from limosa.model.proof import Proof
+from limosa.steps.disclosure import shown
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.embedded import Server
 from limosa.stores.postgres.roles import standings
@@ -162,6 +163,11 @@ def test_a_query_that_fails_has_no_latency_and_says_nothing_of_the_index(birds: 
     for name in ("latency", "index use"):
         assert proofs[name].verdict == "unchecked"
         assert "not today" in proofs[name].said
+    match = proofs["match function"]
+    assert (match.verdict, "not today" in match.said) == ("different", True)
+    told = shown(match)
+    assert told.said == "match_birds, for callers of the old space the call fails"
+    assert "not today" not in str(told), "its own words may quote a text"
 
 
 def test_a_function_that_cannot_use_the_index_is_seen(birds: str) -> None:
