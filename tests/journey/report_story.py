@@ -179,6 +179,11 @@ def tell(url: str, folder: Path, server: OpenAIServer) -> Story:
     teller.keep("switched")
     teller.cli("finish", "--yes")
     teller.keep("finished")
+    teller.sql(
+        "INSERT INTO limosa.event (migration, kind, detail) SELECT id, 'paused', 'and so on' FROM limosa.migration"
+        " CROSS JOIN generate_series(1, 200)"
+    )
+    teller.keep("long finished")
     teller.story.secrets.append(str(psycopg.conninfo.conninfo_to_dict(url)["password"]))
     return teller.story
 

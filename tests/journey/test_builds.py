@@ -17,6 +17,7 @@ from limosa.errors import Refused
 from limosa.steps.backfill import backfill
 from limosa.steps.expand import expand
 from tests.crash.world import World, make_table, start_driver, until
+from tests.journey.world import asked
 from tests.providers.openai_server import OpenAIServer
 
 INDEX = "docs_embedding_limosa_idx"
@@ -42,22 +43,16 @@ def _app(world: World) -> App:
     return open_app(json.loads(world.job.read_text()))
 
 
-def _asked(url: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(sql.encode())
-        return cursor.fetchall() if cursor.description else []
-
-
 @contextmanager
 def _killed(world: World) -> Iterator[object]:
     """A run was killed while the server builds: the build waits for whoever writes to the table, here for the block."""
     with psycopg.connect(world.url) as other:
         other.execute("UPDATE docs SET note = 'held' WHERE id = 1")
         process = start_driver(world, "run", url=world.url)
-        until(lambda: _asked(world.url, BUILDS) != [])
+        until(lambda: asked(world.url, BUILDS) != [])
         process.kill()
         process.join(60)
-        [(oid, valid)] = _asked(world.url, STANDS)
+        [(oid, valid)] = asked(world.url, STANDS)
         assert not valid
         yield oid
 
@@ -67,23 +62,23 @@ def test_a_build_that_outlives_its_client_is_adopted(world: World) -> None:
     with _killed(world) as oid:
         again = threading.Thread(target=app.run)
         again.start()
-        until(lambda: _asked(world.url, WAITING) != [])
-        assert len(_asked(world.url, BUILDS)) == 1
+        until(lambda: asked(world.url, WAITING) != [])
+        assert len(asked(world.url, BUILDS)) == 1
     again.join(60)
-    assert _asked(world.url, STANDS) == [(oid, True)]
+    assert asked(world.url, STANDS) == [(oid, True)]
     assert app.voyage.record().step == "verify"
     app.close()
 
 
 def test_a_build_that_died_is_begun_anew(world: World) -> None:
     with _killed(world) as oid:
-        _asked(world.url, f"SELECT pg_terminate_backend(pid) FROM ({BUILDS}) AS b")
-        until(lambda: _asked(world.url, BUILDS) == [])
-    assert _asked(world.url, STANDS) == [(oid, False)]
+        asked(world.url, f"SELECT pg_terminate_backend(pid) FROM ({BUILDS}) AS b")
+        until(lambda: asked(world.url, BUILDS) == [])
+    assert asked(world.url, STANDS) == [(oid, False)]
     app = _app(world)
     app.run()
     app.close()
-    [(made, valid)] = _asked(world.url, STANDS)
+    [(made, valid)] = asked(world.url, STANDS)
     assert (made != oid, valid) == (True, True)
 
 
@@ -95,17 +90,17 @@ def test_an_index_of_somebody_else_is_never_touched(world: World, unique: str) -
             connection.execute(f"CREATE {unique} INDEX CONCURRENTLY {INDEX} ON docs (note)".encode())
         except psycopg.errors.UniqueViolation:
             assert unique
-    theirs = _asked(world.url, STANDS)
+    theirs = asked(world.url, STANDS)
     assert theirs[0][1] == (not unique)
     app = _app(world)
     # Not at the second try either, when the ledger knows of the first, and not by a rollback.
     for _ in range(2):
         with pytest.raises(Refused, match="limosa did not make it"):
             app.run()
-        assert _asked(world.url, STANDS) == theirs
+        assert asked(world.url, STANDS) == theirs
     app.rollback()
-    assert _asked(world.url, STANDS) == theirs
-    _asked(world.url, f"ALTER INDEX {INDEX} RENAME TO theirs")
+    assert asked(world.url, STANDS) == theirs
+    asked(world.url, f"ALTER INDEX {INDEX} RENAME TO theirs")
     app.run(accept=frozenset({"--accept-reconnect"}))
     app.close()
-    assert _asked(world.url, STANDS)[0][1]
+    assert asked(world.url, STANDS)[0][1]

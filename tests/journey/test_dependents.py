@@ -12,16 +12,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from limosa import flow
 from limosa.app import App, open_app
 from limosa.errors import Refused
-from limosa.steps.backfill import backfill, catch_up
-from limosa.steps.expand import expand
-from limosa.steps.index import index
-from limosa.steps.verify import verify
 from limosa.stores.postgres.embedded import Server
 from tests.crash.world import dump, fill_table
-from tests.journey.world import NEW, OLD, Application, docs_app
+from tests.journey.world import NEW, OLD, STEPS, Application, docs_app, forward
 from tests.postgres.fixtures import fresh_database
 from tests.postgres.questions import changed, execute, job, make_questions, text_of, vectors_of
 from tests.providers.openai_server import OpenAIServer, vector_of
@@ -56,28 +51,6 @@ WORLD = (
     "CREATE FUNCTION sizes() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT sum(size) FROM nearer; END",
 )
 """On ``docs``: two views, a materialized one with indexes, a policy, statistics, a function, triggers, keys."""
-
-
-def _verify(app: App) -> None:
-    catch_up(app.voyage)
-    assert not [proof for proof in verify(app.voyage) if proof.verdict == "different"]
-
-
-STEPS: dict[str, Callable[[App], object]] = {
-    "expand": lambda app: expand(app.voyage),
-    "backfill": lambda app: backfill(app.voyage),
-    "index": lambda app: index(app.voyage),
-    "verify": _verify,
-    "cutover": lambda app: app.cutover(),
-}
-
-
-def _forward(app: App, last: str) -> None:
-    flow.begin(app.voyage, app.plan())
-    for name, step in STEPS.items():
-        step(app)
-        if name == last:
-            return
 
 
 @dataclass
@@ -141,7 +114,7 @@ def test_rollback_from_after_each_step_leaves_an_equal_dump(
     before = dump(world)
     with Reader(world) as reader:
         for last in STEPS:
-            _forward(app, last)
+            forward(app, last)
             app.rollback()
             assert dump(world) == before, last
     assert not reader.errors
@@ -157,7 +130,7 @@ def test_in_place_everything_is_made_again_over_the_new_vectors_and_back(
     app = opened(world, "in_place")
     before = dump(world)
     for last in STEPS:
-        _forward(app, last)
+        forward(app, last)
         if last == "verify":
             assert [_right(world, view) for view in ("near", "nearer", "kept")] == [54, 54, 54]
             assert _one(world, "SELECT sizes()") == 54 * NEW[1]
@@ -169,7 +142,7 @@ def test_in_place_everything_is_made_again_over_the_new_vectors_and_back(
 def test_what_was_changed_or_made_since_the_plan_is_not_lost(world: str, opened: Callable[[str, str], App]) -> None:
     before = dump(world)
     app = opened(world, "column")
-    _forward(app, "verify")
+    forward(app, "verify")
     execute(
         world,
         "ALTER POLICY searchable ON docs USING (embedding IS NOT NULL AND id > 3)",
@@ -204,7 +177,7 @@ def test_after_cutover_everything_reads_the_new_vectors_and_finish_leaves_nothin
         app = opened(url, "column")
         before = _statements(dump(url))
         with Reader(url) as reader:
-            _forward(app, "verify")
+            forward(app, "verify")
             # A row that comes after the twins were filled.
             execute(url, "INSERT INTO docs (id, title, embedding) VALUES (61, 'late', '[1,2,3,4,5,6]')")
             app.cutover()
@@ -231,7 +204,7 @@ def test_beside_the_table_finish_refuses_while_something_reads_the_old_vectors(
 ) -> None:
     with _world(pg_server) as url:
         app = opened(url, "side_table")
-        _forward(app, "cutover")
+        forward(app, "cutover")
         with pytest.raises(Refused) as refused:
             app.finish()
         for name in ("view near", "policy searchable on table docs"):

@@ -13,7 +13,7 @@ from limosa.app import App
 from limosa.errors import Refused
 from limosa.steps.expand import expand
 from tests.crash.world import dump, fill_table
-from tests.journey.world import NEW, OLD, Writer, docs_app, stale_rows
+from tests.journey.world import NEW, OLD, Writer, asked, docs_app, stale_rows
 from tests.providers.openai_server import Fault, OpenAIServer, vector_of
 
 ACCEPT = frozenset({"--accept-downtime", "--accept-reconnect", "--accept-triggers"})
@@ -49,12 +49,6 @@ def app(docs: str, openai_server: OpenAIServer) -> Iterator[App]:
     app.close()
 
 
-def _asked(url: str, sql: str, *params: object) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(sql.encode(), params or None)
-        return cursor.fetchall() if cursor.description else []
-
-
 def test_a_maintenance_window_has_to_be_granted(docs: str, app: App) -> None:
     before = dump(docs)
     with pytest.raises(Refused, match="nobody reads or writes it meanwhile"):
@@ -69,12 +63,12 @@ def test_there_and_back_no_trigger_of_the_table_fires(docs: str, app: App) -> No
     app.run(accept=ACCEPT)
     app.cutover()
     seen = "SELECT (SELECT count(*) FROM audit), (SELECT max(updated_at) = 'epoch' FROM docs)"
-    assert _asked(docs, seen) == [(0, True)]
+    assert asked(docs, seen) == [(0, True)]
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1])
     app.rollback()
     # NOT NULL by its name, storage, compression, index and every byte of the old vectors.
     assert dump(docs) == before
-    assert _asked(docs, "SELECT count(*) FROM audit") == [(0,)]
+    assert asked(docs, "SELECT count(*) FROM audit") == [(0,)]
 
 
 def test_an_index_keeps_its_tablespace(docs: str, app: App) -> None:
@@ -84,61 +78,61 @@ def test_an_index_keeps_its_tablespace(docs: str, app: App) -> None:
         connection.execute("SET allow_in_place_tablespaces = on")
         connection.execute("CREATE TABLESPACE kept_apart LOCATION ''")
     try:
-        _asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE kept_apart")
+        asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE kept_apart")
         app.run(accept=ACCEPT)
         app.rollback()
-        assert _asked(docs, where) == [("kept_apart",)]
+        assert asked(docs, where) == [("kept_apart",)]
     finally:
-        _asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE pg_default")
-        _asked(docs, "DROP TABLESPACE kept_apart")
+        asked(docs, "ALTER INDEX docs_embedding_idx SET TABLESPACE pg_default")
+        asked(docs, "DROP TABLESPACE kept_apart")
 
 
 def test_an_index_on_an_expression_of_the_vector_is_refused(docs: str, app: App) -> None:
-    _asked(docs, "CREATE INDEX halves ON docs USING hnsw ((embedding::halfvec(6)) halfvec_cosine_ops)")
+    asked(docs, "CREATE INDEX halves ON docs USING hnsw ((embedding::halfvec(6)) halfvec_cosine_ops)")
     with pytest.raises(Refused, match="stands on an expression of embedding"):
         app.run(accept=ACCEPT)
-    _asked(docs, "DROP INDEX halves")
+    asked(docs, "DROP INDEX halves")
     app.run(accept=ACCEPT)
 
 
 def test_callers_of_the_old_size_are_answered_from_the_saved_vectors(docs: str, app: App) -> None:
     query = vector_of("title 7\n\nbody 7", model=OLD[0], d=OLD[1]).tolist()
     nearest = "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 3)"
-    before = _asked(docs, nearest, query)
+    before = asked(docs, nearest, query)
     app.run(accept=ACCEPT, limit=1)
-    assert _asked(docs, nearest, query) == before
+    assert asked(docs, nearest, query) == before
     app.run()
     app.cutover()
-    assert _asked(docs, nearest, query) == before
+    assert asked(docs, nearest, query) == before
     renewed = vector_of("title 7\n\nbody 7", model=NEW[0], d=NEW[1]).tolist()
-    assert _asked(docs, nearest, renewed)[0] == (7,)
+    assert asked(docs, nearest, renewed)[0] == (7,)
     app.finish()
-    assert _asked(docs, "SELECT relname FROM pg_class WHERE relname LIKE 'saved%'") == []
-    assert _asked(docs, nearest, renewed)[0] == (7,)
+    assert asked(docs, "SELECT relname FROM pg_class WHERE relname LIKE 'saved%'") == []
+    assert asked(docs, nearest, renewed)[0] == (7,)
 
 
 def test_a_text_that_changed_meanwhile_goes_back_to_the_old_model(
     docs: str, app: App, openai_server: OpenAIServer
 ) -> None:
     app.run(accept=ACCEPT)
-    _asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
-    _asked(docs, "INSERT INTO docs (id, title) VALUES (1000, 'born')")
+    asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
+    asked(docs, "INSERT INTO docs (id, title) VALUES (1000, 'born')")
     app.run()
     app.rollback()
     assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
     app.run(accept=ACCEPT)
-    _asked(docs, "UPDATE docs SET body = 'once more' WHERE id IN (3, 4)")
+    asked(docs, "UPDATE docs SET body = 'once more' WHERE id IN (3, 4)")
     openai_server.fail_always(Fault(status=404))
     left = dict(app.rollback())
     assert sorted(left) == [("3",), ("4",)]
     assert all("no longer answers" in why for why in left.values())
-    assert _asked(docs, "SELECT id FROM docs WHERE embedding IS NULL AND title IS NOT NULL ORDER BY id") == [(3,), (4,)]
+    assert asked(docs, "SELECT id FROM docs WHERE embedding IS NULL AND title IS NOT NULL ORDER BY id") == [(3,), (4,)]
 
 
 def test_a_text_that_changed_before_its_row_was_filled_goes_back_to_the_old_model(docs: str, app: App) -> None:
     flow.begin(app.voyage, app.plan())
     expand(app.voyage)
-    _asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
+    asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
     app.run()
     app.rollback()
     assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
@@ -175,16 +169,16 @@ def test_a_role_of_the_application_goes_on_searching_its_own_rows(docs: str, app
 
 
 def test_a_view_that_was_changed_since_the_plan_is_not_put_back(docs: str, app: App) -> None:
-    _asked(docs, "CREATE VIEW near AS SELECT id, embedding FROM docs")
+    asked(docs, "CREATE VIEW near AS SELECT id, embedding FROM docs")
     flow.begin(app.voyage, app.plan())
-    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
+    asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
     with pytest.raises(Refused, match=r"public\.near"):
         expand(app.voyage)
-    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
+    asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
     app.run(accept=ACCEPT)
-    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
+    asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs WHERE id > 3")
     with pytest.raises(Refused, match=r"public\.near"):
         app.rollback()
-    _asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
+    asked(docs, "CREATE OR REPLACE VIEW near AS SELECT id, embedding FROM docs")
     app.rollback()
     assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])

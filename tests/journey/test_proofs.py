@@ -14,6 +14,7 @@ import pytest
 from limosa.app import App, open_app
 from limosa.errors import ProofFailed
 from limosa.model.proof import Proof
+from limosa.steps.disclosure import shown
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.embedded import Server
 from limosa.stores.postgres.roles import standings
@@ -162,6 +163,11 @@ def test_a_query_that_fails_has_no_latency_and_says_nothing_of_the_index(birds: 
     for name in ("latency", "index use"):
         assert proofs[name].verdict == "unchecked"
         assert "not today" in proofs[name].said
+    match = proofs["match function"]
+    assert (match.verdict, "not today" in match.said) == ("different", True)
+    told = shown(match)
+    assert told.said == "match_birds, for callers of the old space the call fails"
+    assert "not today" not in str(told), "its own words may quote a text"
 
 
 def test_a_function_that_cannot_use_the_index_is_seen(birds: str) -> None:
@@ -222,13 +228,15 @@ def test_a_role_that_limosa_may_not_be_is_named_with_the_grant(birds: str, pg_se
     plain = f"{ROLE}_plain"
     _sql(pg_server.url(), f"CREATE ROLE {plain}")
     try:
-        _sql(birds, f"GRANT SELECT ON birds TO {plain}")
+        _sql(birds, f"GRANT SELECT (id, text) ON birds TO {plain}", "GRANT SELECT (id) ON birds TO PUBLIC")
         with psycopg.connect(birds) as connection:
             connection.execute(f"SET ROLE {plain}".encode())
             table = connection.execute("SELECT 'birds'::regclass::oid").fetchall()[0][0]
             found = standings(PostgresTx(connection, "here"), table, [])
         assert found is not None
+        assert [each.role.name for each in found] == [ROLE, plain, "PUBLIC"]
         refused = {each.role.name: each.do for each in found if each.refused}
+        assert refused.pop("PUBLIC") == "name those that search in [[verify.roles]]"
         assert refused == {ROLE: f'GRANT "{ROLE}" TO "{plain}";'}, "it may be itself"
     finally:
         _sql(birds, f"REVOKE ALL ON birds FROM {plain}")
@@ -265,12 +273,15 @@ def test_a_table_of_vectors_beside_and_a_view_are_asked_as_they_are_read(birds: 
 def test_a_new_side_that_ranks_worse_is_no_go(birds: str, tmp_path: Path) -> None:
     _sql(
         birds,
-        f"UPDATE birds SET embedding_limosa = o.embedding_limosa FROM birds AS o WHERE o.id = {ROWS + 1} - birds.id",
+        "UPDATE birds SET embedding_limosa = o.embedding_limosa FROM birds AS o"
+        f" WHERE o.id = {ROWS + 1} - birds.id AND birds.id > 40",
+        # Rows that only the new side can find say nothing of how the models rank.
+        "UPDATE birds SET embedding = NULL WHERE id <= 40",
     )
     proof = _proofs(judged=_judged(tmp_path))["judged queries"]
     assert (proof.verdict, proof.evidence["ruling"]) == ("different", "no-go")
     assert float(str(proof.evidence["high"])) < -0.02
-    assert proof.evidence["queries_embedded"] == 2 * 60
+    assert proof.evidence["queries_embedded"] == 2 * 20
 
 
 def test_judged_queries_that_decide_nothing_or_cannot_be_read(birds: str, tmp_path: Path) -> None:

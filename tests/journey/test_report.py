@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -96,6 +97,15 @@ def test_a_finished_migration_keeps_its_evidence_and_says_when_it_was_made(story
     assert "5 were skipped and 2 could not be embedded. Their reasons were listed until finish." in text
 
 
+def test_a_count_whose_time_is_forgotten_is_not_dated_to_the_report(story: Story) -> None:
+    after = story["long finished"].report
+    assert after["conservation"] == story["finished"].report["conservation"]
+    assert (after["counted_at"], after["proved_at"]) == (None, None)
+    text = story["long finished"].page.text
+    assert "Counted by the last verify, at a time that was not kept; nothing follows the table since finish." in text
+    assert "Counted on" not in text
+
+
 def test_what_a_rollback_took_back_is_not_counted_again(story: Story) -> None:
     before, after = story["begun"].report, story["rolled back"].report
     assert (after["conservation"], after["proofs"], after["proved_at"]) == (None, [], None)
@@ -176,6 +186,9 @@ def test_a_split_is_reported_without_similarities(tmp_path: Path) -> None:
         app.run(accept=frozenset({"--yes"}))
         found = report(app.voyage)
         page = Page(document(found))
+        _astray(path)
+        app.verify()
+        told = document(report(app.voyage))
     assert found.ruling.verdict == "proved"
     assert found.conservation is not None
     assert found.conservation.rows == 50
@@ -185,6 +198,20 @@ def test_a_split_is_reported_without_similarities(tmp_path: Path) -> None:
     assert not page.astray
     assert "SQLite" in asdict(found.subject)["versions"]
     assert "Nothing was to be paid" in page.text
+    kinds = "keys stand in two tables, keys stand in the table of another length, keys have no row in the source."
+    assert kinds in Page(told).text
+    assert "for example" not in told
+    assert "id-000" not in told
+
+
+def _astray(path: Path) -> None:
+    """A row that stands in a second table, which is not of its length, and one that has no row in the source."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        listed = "item_id, item_type, embedding_data, embedding_vector, dimension, model, created_at, had_vector"
+        for table, key in (("embeddings_other", "embedding_id"), ("embeddings_3", "'id-00099'")):
+            connection.execute(
+                f"INSERT INTO {table} (embedding_id, {listed}) SELECT {key}, {listed} FROM embeddings_3 LIMIT 1"
+            )
 
 
 def test_two_at_work_at_once_add_up(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

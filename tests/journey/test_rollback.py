@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from limosa import flow
 from limosa.app import App
-from limosa.steps.backfill import backfill, catch_up
-from limosa.steps.expand import expand
-from limosa.steps.index import index
-from limosa.steps.verify import verify
 from tests.crash.world import dump, fill_table
-from tests.journey.world import LAYOUTS, NEW, OLD, Writer, docs_app, stale_rows
+from tests.journey.world import LAYOUTS, NEW, OLD, STEPS, Writer, docs_app, forward, stale_rows
 from tests.providers.openai_server import Fault, OpenAIServer
-
-
-def _verify(app: App) -> None:
-    catch_up(app.voyage)
-    different = [proof for proof in verify(app.voyage) if proof.verdict == "different"]
-    assert not different
-
-
-STEPS: dict[str, Callable[[App], object]] = {
-    "expand": lambda app: expand(app.voyage),
-    "backfill": lambda app: backfill(app.voyage),
-    "index": lambda app: index(app.voyage),
-    "verify": _verify,
-    "cutover": lambda app: app.cutover(),
-}
-
-
-def _forward(app: App, last: str) -> None:
-    flow.begin(app.voyage, app.plan())
-    for name, step in STEPS.items():
-        step(app)
-        if name == last:
-            return
 
 
 @pytest.fixture(params=list(LAYOUTS))
@@ -57,12 +28,12 @@ def app(database: str, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPa
 def test_rollback_from_after_each_step_leaves_an_equal_dump(database: str, app: App, layout: str, last: str) -> None:
     fill_table(database, rows=120)
     before = dump(database)
-    _forward(app, last)
+    forward(app, last)
     assert dump(database) != before
     app.rollback()
     assert dump(database) == before
     # And forward again, as if nothing had been.
-    _forward(app, "cutover")
+    forward(app, "cutover")
     assert not stale_rows(database, "embedding", model=NEW[0], d=NEW[1], table=LAYOUTS[layout])
     app.finish()
     app.close()
@@ -74,7 +45,7 @@ def test_rollback_beside_a_writer_keeps_what_it_wrote(database: str, app: App, l
     schema = dump(database).split("\n(", 1)[0]
     parked = "embedding_limosa_old" if layout == "column" else "embedding"
     with Writer(database) as writer:
-        _forward(app, last)
+        forward(app, last)
         _wait_for(writer, 20)
         with psycopg.connect(database) as connection:
             watched = connection.execute(
@@ -105,7 +76,7 @@ def _with_old_vectors(app: App, layout: str) -> str:
 
 def test_rows_that_changed_after_the_switch_get_old_vectors_again(database: str, app: App) -> None:
     fill_table(database, rows=120)
-    _forward(app, "cutover")
+    forward(app, "cutover")
     with Writer(database) as writer:
         _wait_for(writer, 40)
         left = app.rollback()
@@ -127,7 +98,7 @@ def test_an_old_model_that_no_longer_answers_leaves_null_and_says_which(
     database: str, openai_server: OpenAIServer, app: App
 ) -> None:
     fill_table(database, rows=60)
-    _forward(app, "cutover")
+    forward(app, "cutover")
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE docs SET body = 'another text' WHERE id IN (3, 4)")
     openai_server.fail_always(Fault(status=404))

@@ -15,7 +15,7 @@ from limosa.model.batch import Written
 from limosa.steps.doctor import doctor, scrutiny_of
 from limosa.steps.voyage import carry_out
 from tests.crash.world import dump, fill_table, until
-from tests.journey.world import NEW, OLD, Searcher, Writer, docs_app, stale_rows
+from tests.journey.world import NEW, OLD, Searcher, Writer, asked, docs_app, stale_rows
 from tests.providers.openai_server import OpenAIServer, vector_of
 
 SIDE = "docs_embedding_8"
@@ -35,21 +35,13 @@ def app(docs: str, openai_server: OpenAIServer) -> Iterator[App]:
     app.close()
 
 
-def _asked(url: str, sql: str, *params: object, role: str | None = None) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        if role is not None:
-            connection.execute(f"SET ROLE {role}".encode())
-        cursor = connection.execute(sql.encode(), params or None)
-        return cursor.fetchall() if cursor.description else []
-
-
 def test_the_table_and_its_index_are_not_rewritten(docs: str, app: App) -> None:
     versions = "SELECT array_agg((id, ctid::text, xmin::text) ORDER BY id)::text FROM docs"
     size = "SELECT pg_relation_size('docs_embedding_idx')"
-    before = _asked(docs, versions), _asked(docs, size)
+    before = asked(docs, versions), asked(docs, size)
     app.run()
     app.cutover()
-    assert (_asked(docs, versions), _asked(docs, size)) == before
+    assert (asked(docs, versions), asked(docs, size)) == before
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
 
 
@@ -68,14 +60,14 @@ def test_the_application_sees_no_error_and_every_row_is_right_in_the_end(docs: s
     rest = (
         "SELECT v.id FROM docs_embedding_8 AS v LEFT JOIN docs AS d USING (id) WHERE coalesce(d.title, d.body) IS NULL"
     )
-    assert _asked(docs, rest) == []
+    assert asked(docs, rest) == []
 
 
 def test_a_text_outruns_its_vector_at_once(docs: str, app: App) -> None:
     app.run()
-    _asked(docs, "UPDATE docs SET body = 'another' WHERE id = 3")
-    _asked(docs, "UPDATE docs SET note = 'another' WHERE id = 4")
-    assert _asked(docs, f"SELECT id FROM {SIDE} WHERE id IN (3, 4)") == [(4,)]
+    asked(docs, "UPDATE docs SET body = 'another' WHERE id = 3")
+    asked(docs, "UPDATE docs SET note = 'another' WHERE id = 4")
+    assert asked(docs, f"SELECT id FROM {SIDE} WHERE id IN (3, 4)") == [(4,)]
     app.run()
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
 
@@ -83,7 +75,7 @@ def test_a_text_outruns_its_vector_at_once(docs: str, app: App) -> None:
 def test_a_vector_that_somebody_else_writes_meanwhile_is_no_dead_letter(docs: str, app: App) -> None:
     app.run(limit=1)
     ends = app.voyage.store.ends(0)
-    _asked(docs, f"DELETE FROM {SIDE} WHERE id = 7")
+    asked(docs, f"DELETE FROM {SIDE} WHERE id = 7")
     rows = ends.source.reread([("7",)])
     outcome: list[Written] = []
 
@@ -98,8 +90,7 @@ def test_a_vector_that_somebody_else_writes_meanwhile_is_no_dead_letter(docs: st
         writing.start()
         until(
             lambda: (
-                _asked(docs, "SELECT pid FROM pg_stat_activity WHERE query ^@ 'COPY' AND wait_event_type = 'Lock'")
-                != []
+                asked(docs, "SELECT pid FROM pg_stat_activity WHERE query ^@ 'COPY' AND wait_event_type = 'Lock'") != []
             )
         )
         other.commit()
@@ -133,7 +124,7 @@ def test_a_vector_of_the_applications_own_does_not_keep_an_old_one_alive(docs: s
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
     assert [key for key, _ in app.rollback()] == [("4",)]
     assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])
-    assert _asked(docs, "SELECT embedding FROM docs WHERE id = 4") == [(None,)]
+    assert asked(docs, "SELECT embedding FROM docs WHERE id = 4") == [(None,)]
 
 
 def test_each_role_sees_the_vectors_of_its_own_rows_only(docs: str, app: App) -> None:
@@ -151,25 +142,25 @@ def test_each_role_sees_the_vectors_of_its_own_rows_only(docs: str, app: App) ->
     try:
         app.run()
         app.cutover()
-        everything = _asked(docs, f"SELECT count(*) FROM {SIDE}")
-        own = _asked(docs, f"SELECT count(*) FROM {SIDE} WHERE id % 10 = 1")
-        assert _asked(docs, f"SELECT count(*) FROM {SIDE}", role="reader_side") == everything
-        assert _asked(docs, f"SELECT count(*) FROM {SIDE}", role="tenant_side") == own
+        everything = asked(docs, f"SELECT count(*) FROM {SIDE}")
+        own = asked(docs, f"SELECT count(*) FROM {SIDE} WHERE id % 10 = 1")
+        assert asked(docs, f"SELECT count(*) FROM {SIDE}", role="reader_side") == everything
+        assert asked(docs, f"SELECT count(*) FROM {SIDE}", role="tenant_side") == own
         query = vector_of("title 5", model=NEW[0], d=NEW[1]).tolist()
         found = "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 1000)"
-        assert {key for (key,) in _asked(docs, found, query, role="tenant_side")} == {*range(1, 300, 10)}
+        assert {key for (key,) in asked(docs, found, query, role="tenant_side")} == {*range(1, 300, 10)}
         for sql in (f"SELECT FROM {SIDE}", f"DELETE FROM {SIDE}"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                _asked(docs, sql, role="nobody_side")
+                asked(docs, sql, role="nobody_side")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            _asked(docs, f"DELETE FROM {SIDE}", role="tenant_side")
+            asked(docs, f"DELETE FROM {SIDE}", role="tenant_side")
         # The application goes on writing under its own rights, and the guard under limosa's.
-        _asked(docs, "UPDATE docs SET body = 'another' WHERE id = 1", role="tenant_side")
-        _asked(docs, "DELETE FROM docs WHERE id = 11", role="tenant_side")
+        asked(docs, "UPDATE docs SET body = 'another' WHERE id = 1", role="tenant_side")
+        asked(docs, "DELETE FROM docs WHERE id = 11", role="tenant_side")
         app.run()
         assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
     finally:
-        _asked(docs, "ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM nobody_side")
+        asked(docs, "ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM nobody_side")
 
 
 def _viewed(provider_url: str, **target: object) -> App:
@@ -200,26 +191,26 @@ def _plan(url: str, sql: str) -> str:
 def test_a_view_is_switched_in_place_and_searches_by_index_on_both_sides(
     docs: str, openai_server: OpenAIServer
 ) -> None:
-    _asked(docs, "DROP FUNCTION match_docs(vector, double precision, integer)")
+    asked(docs, "DROP FUNCTION match_docs(vector, double precision, integer)")
     app = _viewed(openai_server.base_url)
     before = dump(docs)
     app.run()
-    _asked(docs, "CREATE VIEW mine AS SELECT id, title FROM docs_live")
+    asked(docs, "CREATE VIEW mine AS SELECT id, title FROM docs_live")
     nearest = "SELECT id FROM docs_live ORDER BY embedding <=> '[{0}]' LIMIT 3"
     old, new = nearest.format("1,2,3,4,5,6"), nearest.format("1,2,3,4,5,6,7,8")
     assert "docs_embedding_idx" in _plan(docs, old)
     app.cutover()
     assert "docs_embedding_8_embedding_idx" in _plan(docs, new)
-    assert len(_asked(docs, new)) == 3
-    columns = _asked(docs, "SELECT * FROM docs_live LIMIT 0")
+    assert len(asked(docs, new)) == 3
+    columns = asked(docs, "SELECT * FROM docs_live LIMIT 0")
     assert columns == []
-    _asked(docs, "DROP VIEW mine")
+    asked(docs, "DROP VIEW mine")
     app.rollback()
     assert dump(docs) == before
     app.run()
     app.cutover()
     app.finish()
-    assert len(_asked(docs, new)) == 3
+    assert len(asked(docs, new)) == 3
     app.close()
 
 
@@ -232,18 +223,18 @@ def test_the_next_upgrade_starts_from_the_table_beside(docs: str, openai_server:
     after = _third(openai_server.base_url)
     after.run()
     after.cutover()
-    _asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
+    asked(docs, "UPDATE docs SET body = 'another' WHERE id IN (3, 4)")
     after.rollback()
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
-    _asked(docs, "UPDATE docs SET body = 'body 3' WHERE id = 3")
+    asked(docs, "UPDATE docs SET body = 'body 3' WHERE id = 3")
     after.run()
     after.cutover()
     after.finish()
     after.close()
-    assert _asked(docs, f"SELECT to_regclass('{SIDE}')") == [(None,)]
+    assert asked(docs, f"SELECT to_regclass('{SIDE}')") == [(None,)]
     assert not stale_rows(docs, "embedding", model="third", d=10, table="docs_embedding_10")
     query = vector_of("title 5", model="third", d=10).tolist()
-    assert len(_asked(docs, "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 5)", query)) == 5
+    assert len(asked(docs, "SELECT id FROM match_docs(%s::real[]::vector, -1.0, 5)", query)) == 5
 
 
 def _third(provider_url: str) -> App:
@@ -268,8 +259,8 @@ def test_missing_vectors_of_a_table_beside_are_filled(docs: str, openai_server: 
     app.run()
     app.cutover()
     app.finish()
-    _asked(docs, f"DELETE FROM {SIDE} WHERE id % 3 = 0")
-    whole = _asked(docs, f"SELECT id FROM {SIDE} ORDER BY id")
+    asked(docs, f"DELETE FROM {SIDE} WHERE id % 3 = 0")
+    whole = asked(docs, f"SELECT id FROM {SIDE} ORDER BY id")
 
     def space() -> dict[str, object]:
         return {"provider": "openai", "model": NEW[0], "dimensions": NEW[1], "base_url": openai_server.base_url}
@@ -281,7 +272,7 @@ def test_missing_vectors_of_a_table_beside_are_filled(docs: str, openai_server: 
     fill.run()
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
     fill.rollback()
-    assert _asked(docs, f"SELECT id FROM {SIDE} ORDER BY id") == whole
+    assert asked(docs, f"SELECT id FROM {SIDE} ORDER BY id") == whole
     fill.run()
     fill.finish()
     fill.close()
@@ -289,7 +280,7 @@ def test_missing_vectors_of_a_table_beside_are_filled(docs: str, openai_server: 
 
 
 def test_what_stands_in_the_way_is_refused_by_name(docs: str, openai_server: OpenAIServer, app: App) -> None:
-    _asked(docs, f"CREATE TABLE {SIDE} (id bigint)")
+    asked(docs, f"CREATE TABLE {SIDE} (id bigint)")
     assert any(SIDE in check.said for check in app.plan().refusals)
     with pytest.raises(Refused, match="match function or a view"):
         _viewed(openai_server.base_url, view=None)
@@ -306,7 +297,7 @@ def _job(provider_url: str) -> dict[str, object]:
 def test_a_table_beside_is_examined_too(docs: str, app: App) -> None:
     app.run()
     app.cutover()
-    _asked(docs, f"UPDATE {SIDE} SET embedding = '[0,0,0,0,0,0,0,0]' WHERE id = 7")
+    asked(docs, f"UPDATE {SIDE} SET embedding = '[0,0,0,0,0,0,0,0]' WHERE id = 7")
     found = {each.name: each for each in doctor(app.voyage, scrutiny_of(app.voyage), sample=0).findings}
     assert (found["zero"].count, found["zero"].examples) == (1, (("7",),))
     assert found["invalid-index"].verdict == "clean"
@@ -317,7 +308,7 @@ def test_finish_asks_each_time_whether_something_reads_the_old_vectors(docs: str
     app.cutover()
     rest = [each.id for each in app.voyage.record().operations if each.id != "nothing-hangs"]
     carry_out(app.voyage, "finish", leave=tuple(rest))
-    _asked(docs, "CREATE VIEW late AS SELECT embedding FROM docs")
+    asked(docs, "CREATE VIEW late AS SELECT embedding FROM docs")
     with pytest.raises(Refused, match="late"):
         app.finish()
     # The question alone has closed no way back.

@@ -6,17 +6,36 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import psycopg
 
+from limosa import flow
 from limosa.app import App, open_app
 from limosa.model.batch import Key
+from limosa.steps.backfill import backfill, catch_up
+from limosa.steps.expand import expand
+from limosa.steps.index import index
+from limosa.steps.verify import verify
 from tests.providers.openai_server import vector_of
 
-__all__ = ["Application", "LAYOUTS", "NEW", "OLD", "USD_PER_MILLION", "Searcher", "Writer", "docs_app", "stale_rows"]
+__all__ = [
+    "Application",
+    "LAYOUTS",
+    "NEW",
+    "OLD",
+    "STEPS",
+    "USD_PER_MILLION",
+    "Searcher",
+    "Writer",
+    "asked",
+    "docs_app",
+    "forward",
+    "stale_rows",
+]
 
 NEW, OLD = ("new", 8), ("old", 6)
 """Model and dimensions of both spaces of ``docs``."""
@@ -69,6 +88,39 @@ def docs_app(
         match = {"function": "match_docs", "returns": ["id"]}
         job["target"] = {"layout": layout, "space": space(target), "match": match}
     return open_app(job)
+
+
+def _verified(app: App) -> None:
+    catch_up(app.voyage)
+    assert not [proof for proof in verify(app.voyage) if proof.verdict == "different"]
+
+
+STEPS: dict[str, Callable[[App], object]] = {
+    "expand": lambda app: expand(app.voyage),
+    "backfill": lambda app: backfill(app.voyage),
+    "index": lambda app: index(app.voyage),
+    "verify": _verified,
+    "cutover": lambda app: app.cutover(),
+}
+"""Each step that rollback takes back, alone."""
+
+
+def forward(app: App, last: str) -> None:
+    """Begins, and goes up to and with a step."""
+    flow.begin(app.voyage, app.plan())
+    for name, step in STEPS.items():
+        step(app)
+        if name == last:
+            return
+
+
+def asked(url: str, sql: str, *params: object, role: str | None = None) -> list[tuple[object, ...]]:
+    """What the database answers, to a role where one is named; nothing for a statement without rows."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if role is not None:
+            connection.execute(f"SET ROLE {role}".encode())
+        cursor = connection.execute(sql.encode(), params or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def _texts(connection: psycopg.Connection[tuple[object, ...]]) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from limosa.model.operation import Operation
 
-__all__ = ["Check", "Plan"]
+__all__ = ["Check", "Plan", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,11 @@ class Check:
     needed: str = ""
     do: str = ""
     flag: str = ""
+
+
+def refused(name: str, said: str, *, needed: str, do: str) -> Check:
+    """A check that refuses: what is so, what was needed, what to do now."""
+    return Check(name=name, verdict="refused", said=said, needed=needed, do=do)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

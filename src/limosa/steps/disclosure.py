@@ -13,6 +13,9 @@ LONGEST = 120
 """Characters of a word or name in the evidence: a longer one is somebody's text."""
 
 
+QUOTING = frozenset({"match function"})
+"""Proofs that quote an answer whatever their verdict: that of the application's function, behind the last colon."""
+
 PRIVATE_SQL = frozenset({"canary", "roles"})
 """Proofs whose SQL holds words of the file that may be anybody's: the template of a text, and what an application sets
 for its session. That of the others names tables, columns and the filter, which are shown anyway, and no key: its
@@ -21,8 +24,9 @@ queries are the first stored vectors."""
 
 def shown(proof: Proof) -> Proof:
     """A proof without keys of rows, and without what a provider or a database said in its own words."""
-    said = proof.said.split(" (for example ", 1)[0]
-    if proof.verdict == "unchecked":
+    # Keys stand behind these words, and nothing else does.
+    said = re.split(r"[ (,;:]*\bfor example\b", proof.said, maxsplit=1)[0]
+    if proof.verdict == "unchecked" or proof.name in QUOTING:
         said = own_words(said)
     evidence = _figures(proof.evidence)
     if "sql" in proof.evidence and proof.name not in PRIVATE_SQL:

@@ -42,7 +42,7 @@ def judge(voyage: Voyage, old: Search, new: Search, files: JudgedFiles) -> Proof
     """The proof ``judged queries``; the queries are sent to both providers, as documents are."""
     try:
         judgements = read_judgements(files)
-        known = _known(new, judgements, width=len(voyage.migration.target.place.key))
+        known = _known((old, new), judgements, width=len(voyage.migration.target.place.key))
         queries = sorted(known)
         chosen = queries[:: -(-len(queries) // MOST)] if queries else queries
         texts = [judgements.queries[each] for each in chosen]
@@ -125,10 +125,10 @@ def _opened(path: Path) -> IO[str]:
     return path.open(encoding="utf-8")
 
 
-def _known(search: Search, judgements: Judgements, *, width: int) -> dict[str, Mapping[str, int]]:
-    """Queries that have a text, and of each the judged rows that the table has with a new vector.
+def _known(sides: Iterable[Search], judgements: Judgements, *, width: int) -> dict[str, Mapping[str, int]]:
+    """Queries that have a text, and of each the judged rows that hold a vector on every side.
 
-    What is not in the table nobody can find, on neither side.
+    What a side has no vector of it cannot find: held against that side alone, it would hide how the models rank.
 
     Args:
         width: columns of the key; several stand in an id with slashes between.
@@ -136,8 +136,10 @@ def _known(search: Search, judgements: Judgements, *, width: int) -> dict[str, M
     wanted = {query: gains for query, gains in judgements.gains.items() if judgements.queries.get(query, "").strip()}
     ids = sorted({text for gains in wanted.values() for text in gains})
     keys = [tuple(each.split("/")) if width > 1 else (each,) for each in ids]
-    rows = search.rows([key for key in keys if len(key) == width])
-    held = {"/".join(row.key) for row in rows if row.vector is not None}
+    fitting = [key for key in keys if len(key) == width]
+    held = set(ids)
+    for side in sides:
+        held &= {"/".join(row.key) for row in side.rows(fitting) if row.vector is not None}
     kept = {query: {text: gain for text, gain in gains.items() if text in held} for query, gains in wanted.items()}
     return {query: gains for query, gains in kept.items() if gains}
 

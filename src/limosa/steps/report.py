@@ -119,7 +119,7 @@ class Report:
         made_at: when the report was made; what is not dated otherwise was read then.
         began: when the place was claimed; the plan was locked then.
         at_expand: rows of the filter when capture was armed; None before that.
-        conservation: the newest count; None where there is none. counted_at: when it was made.
+        conservation: the newest count; None where there is none. counted_at: when it was made; None where not known.
         proofs: as they were made last, without keys and foreign words; proved_at: when; None where not known.
         course: how it went, from samples; empty where an older version ran it.
         likeness: similarities of random pairs, read now.
@@ -164,9 +164,9 @@ def report(voyage: Voyage) -> Report:
     made_at = datetime.now(UTC)
     proved_at = next((each.at for each in reversed(events) if each.kind == PROOFS), None)
     proofs = () if look.state == "rolled back" else tuple(shown(each) for each in record.proofs)
-    counted, counted_at = look.conservation, made_at
-    if counted is None and look.state == "finished":
-        counted, counted_at = _kept(proofs), proved_at or made_at
+    finished = look.conservation is None and look.state == "finished"
+    counted = _kept(proofs) if finished else look.conservation
+    counted_at = proved_at if finished else made_at
     return Report(
         made_at=made_at,
         ruling=rule(look.state, counted, proofs),

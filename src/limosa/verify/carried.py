@@ -65,16 +65,17 @@ def _bits(found: Compared) -> Proof:
 
 
 def _tables(found: Routed) -> Proof:
-    wrong = {
-        "stand in two tables": found.twice,
-        "stand in the table of another length": found.astray,
-        "have no row in the source": found.strangers,
+    every = {
+        "keys stand in two tables": found.twice,
+        "keys stand in the table of another length": found.astray,
+        "keys have no row in the source": found.strangers,
     }
-    listed = [f"keys {what}, for example {_listed(list(keys))}" for what, keys in wrong.items() if keys]
+    wrong = {what: _listed(list(keys)) for what, keys in every.items() if keys}
     said = ", ".join(f"{table} {rows:,}" for table, rows in found.tables.items())
     evidence: dict[str, object] = {"tables": found.tables, "models": found.models, "without_vector": found.empty}
-    if listed:
-        return Proof(name="tables", verdict="different", said="; ".join(listed), evidence=evidence)
+    if wrong:
+        said = f"{', '.join(wrong)} (for example {'; '.join(wrong.values())})"
+        return Proof(name="tables", verdict="different", said=said, evidence=evidence)
     return Proof(name="tables", verdict="proved", said=said, evidence=evidence)
 
 

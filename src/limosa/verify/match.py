@@ -48,16 +48,17 @@ def prove_match(function: str, callers: Sequence[Caller]) -> Proof:
     """
     evidence: dict[str, object] = {"function": function}
     wrong: list[str] = []
+    quoted: list[str] = []
     for caller in callers:
         name = f"{caller.side} space{' by name' if caller.named else ''}"
         calls = first = 0
-        fault = ""
+        fault = answer = ""
         for vector in _queries(caller):
             calls += 1
             try:
                 answered, direct = caller.evidence.match(vector, K, named=caller.named)
             except Refused as error:
-                fault = error.what
+                fault = answer = f"the call fails: {error.what}"
                 break
             first += _same(answered.similarities[:1], direct.similarities[:1])
             fault = fault or _fault(answered, direct)
@@ -65,11 +66,11 @@ def prove_match(function: str, callers: Sequence[Caller]) -> Proof:
             fault = f"only {first} of {calls} calls answered the nearest row first"
         evidence[name] = {"calls": calls, "nearest_first": first, "fault": fault}
         if fault:
-            wrong.append(f"callers of the {name}: {fault}")
-    if wrong:
-        return Proof(
-            name="match function", verdict="different", said=f"{function}, {'; '.join(wrong)}", evidence=evidence
-        )
+            # What the function itself answered, behind a colon, may quote a text: it comes last, to be cut off.
+            (quoted if answer else wrong).append(f"for callers of the {name} {fault}")
+    if wrong or quoted:
+        said = f"{function}, {'; '.join([*wrong, *quoted])}"
+        return Proof(name="match function", verdict="different", said=said, evidence=evidence)
     sides = " and of the ".join(dict.fromkeys(f"{caller.side} space" for caller in callers))
     said = f"{function} answers callers of the {sides} as a direct search does"
     return Proof(name="match function", verdict="proved", said=said, evidence=evidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from limosa.model.migration import Migration
-from limosa.model.plan import Check
+from limosa.model.plan import Check, refused
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.scope import Scope
 
@@ -20,34 +20,36 @@ def beside_checks(table: Table, holder: Table, scope: Scope, migration: Migratio
     if migration.layout == "side_table" and scope.shape == "fill":
         said = "The spaces are the same: a fill leaves the vectors in the table where they are."
         do = "Leave layout out of [target] to fill what is missing, or name another space in [target.space]."
-        found.append(_refused(said, "Another space, for vectors that are to move to a table of their own.", do))
+        found.append(
+            refused(
+                "layout", said, needed="Another space, for vectors that are to move to a table of their own.", do=do
+            )
+        )
     if migration.view is not None and scope.base != _old_base(holder, scope):
         said = f"The view {migration.view} cannot change from {_old_base(holder, scope)} to {scope.base}."
         do = "Name a match function in [target.match] instead of the view, or keep the type."
-        found.append(_refused(said, "One element type on both sides of a view.", do))
+        found.append(refused("layout", said, needed="One element type on both sides of a view.", do=do))
     if scope.old_beside is None:
         return found
     if migration.backup == "table":
         said = f'backup = "table" would leave out {holder.relation}, where the vectors are.'
-        found.append(_refused(said, "A backup of the vectors too.", 'Set backup = "database" in [backfill].'))
+        do = 'Set backup = "database" in [backfill].'
+        found.append(refused("layout", said, needed="A backup of the vectors too.", do=do))
     names = tuple(column.name for column in scope.key)
     if not any(set(key) == set(names) for key in holder.unique_keys):
         said = f"{holder.relation} has no unique key on ({', '.join(names)})."
-        found.append(_refused(said, f"The key of {table.relation}, unique, in the table of its vectors.", ""))
+        needed = f"The key of {table.relation}, unique, in the table of its vectors."
+        found.append(refused("layout", said, needed=needed, do=""))
     more = [each.name for each in holder.columns if each.name not in {*names, scope.vector} and each.not_null]
     if more and scope.shape == "fill":
         said = f"{holder.relation} has more columns that want a value: {', '.join(more)}."
-        found.append(_refused(said, "A table of the key and the vector, as limosa makes it.", ""))
+        found.append(refused("layout", said, needed="A table of the key and the vector, as limosa makes it.", do=""))
     return found
 
 
 def _old_base(holder: Table, scope: Scope) -> str:
     column = holder.column(scope.vector)
     return column.base if column is not None else scope.base
-
-
-def _refused(said: str, needed: str, do: str) -> Check:
-    return Check(name="layout", verdict="refused", said=said, needed=needed, do=do)
 
 
 def beside_notes(table: Table, scope: Scope) -> list[Check]:

@@ -97,7 +97,7 @@ def arm(scope: Scope) -> list[Operation]:
     does += guard_trigger(scope) if "guard" in names else ()
     undone = [f"DROP TRIGGER IF EXISTS {quoted(name)} ON {table}" for name in names.values()]
     if scope.partitioned:
-        does += _apart(scope, truncate)
+        does += _apart(scope)
         undone = [unwatch(name) for name in (names["truncate"], *_emptied(scope))] + undone
     roles = [*bodies, *(["guard"] if "guard" in names else [])]
     listed = ", ".join(literal(name) for name in names.values())
@@ -141,9 +141,9 @@ def _emptied(scope: Scope) -> tuple[str, ...]:
     return (f"limosa_{scope.id}_emptied",) if _moves(scope) else ()
 
 
-def _apart(scope: Scope, truncate: str) -> list[str]:
+def _apart(scope: Scope) -> list[str]:
     """What the table's own triggers do not see: TRUNCATE of one partition, and of the table beside by CASCADE."""
-    made = [watch(scope, trigger=trigger_names(scope)["truncate"], function=truncate)]
+    made = [watch(scope, trigger=trigger_names(scope)["truncate"], function=_function(scope, "truncate").sql)]
     for name in _emptied(scope):
         side = scope.new(0).relation.sql
         function = f"{_function(scope, 'emptied').sql}()"
@@ -285,6 +285,6 @@ class TriggerCapture:
         scope = self.scope
         if not scope.partitioned:
             return []
-        trigger, function = trigger_names(scope)["truncate"], f"{_function(scope, 'truncate').sql}()"
+        trigger, function = trigger_names(scope)["truncate"], _function(scope, "truncate").sql
         with self.database.begin() as tx:
             return amends(tx, scope, trigger=trigger, function=function, seat=scope.new(epoch))

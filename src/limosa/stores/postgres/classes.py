@@ -53,8 +53,4 @@ def classes_sql(scope: Scope, span: Span, seat: Seat) -> str:
 def _beyond(scope: Scope, after: str, upper: str) -> str:
     """The key lies in (after, upper], where ``after`` may be NULL for the beginning."""
     keys = scope.keys("t")
-    return f"({after} IS NULL OR ({keys}) > ({_edge(scope, after)})) AND ({keys}) <= ({_edge(scope, upper)})"
-
-
-def _edge(scope: Scope, array: str) -> str:
-    return ", ".join(f"({array})[{i}]::{column.type}" for i, column in enumerate(scope.key, 1))
+    return f"({after} IS NULL OR ({keys}) > ({scope.edge(after)})) AND ({keys}) <= ({scope.edge(upper)})"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from limosa.model.migration import Migration
-from limosa.model.plan import Check
+from limosa.model.plan import Check, refused
 from limosa.stores.postgres.bodies import body_checks
 from limosa.stores.postgres.capture import trigger_names
 from limosa.stores.postgres.catalogue import Dependent, Table
 from limosa.stores.postgres.names import Relation, parse_relation, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Surroundings
-from limosa.stores.postgres.travel import publication_checks, staying_checks, travel_checks
+from limosa.stores.postgres.travel import bound, publication_checks, staying_checks, travel_checks
 
 __all__ = ["dependence_checks", "name_checks", "trigger_checks"]
 
@@ -32,7 +32,7 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
     own = {routine.signature for routine in around.routines}
     found = _named_by_triggers(scope, around) + _predecessors(scope, around, match)
     if scope.beside is None:
-        found += [_bound(scope, each) for each in around.dependents if _cannot_travel(each)]
+        found += [_kept(scope, each) for each in around.dependents if _cannot_travel(each)]
         found += [_of_partition(each) for each in around.dependents if _reads_partition(each, around)]
         found += travel_checks(scope, around.hanging) + publication_checks(table, around)
     else:
@@ -45,7 +45,7 @@ def dependence_checks(table: Table, scope: Scope, migration: Migration, around: 
 def _named_by_triggers(scope: Scope, around: Surroundings) -> list[Check]:
     do = f"Take {scope.vector} out of the function, or drop the trigger; then plan again."
     return [
-        _refusal(f"The trigger {trigger} calls {function}, which names the column {scope.vector}.", do)
+        bound(f"The trigger {trigger} calls {function}, which names the column {scope.vector}.", do)
         for trigger, function in around.trigger_bodies
     ]
 
@@ -57,7 +57,7 @@ def _predecessors(scope: Scope, around: Surroundings, match: str) -> list[Check]
         if others:
             said = f"{', '.join(others)} was made by an earlier migration and reads {scope.vector} through {view}."
             do = f'Name it in the file: function = "{others[0]}" in [target.match]; or drop it.'
-            found.append(_refusal(said, do))
+            found.append(bound(said, do))
     return found
 
 
@@ -81,26 +81,21 @@ def _reads_partition(each: Dependent, around: Surroundings) -> bool:
 
 def _of_partition(each: Dependent) -> Check:
     said = f"The {each.kind} {each.name} keeps reading the old column after the switch: it names a partition itself."
-    return _refusal(said, "Let it read the partitioned table, or drop it before and make it again after finish.")
+    return bound(said, "Let it read the partitioned table, or drop it before and make it again after finish.")
 
 
-def _bound(scope: Scope, each: Dependent) -> Check:
+def _kept(scope: Scope, each: Dependent) -> Check:
     do = f"Drop it before and make it again after finish, or let it not name {scope.vector}."
     if each.kind == "generated column":
         do = 'Drop it before and add it again after finish; or set layout = "side_table".'
-    return _refusal(f"The {each.kind} {each.name} {_WHY[each.kind]}.", do)
-
-
-def _refusal(said: str, do: str) -> Check:
-    needed = "A vector column on which nothing hangs but what can be made again over the new one."
-    return Check(name="dependents", verdict="refused", said=said, needed=needed, do=do)
+    return bound(f"The {each.kind} {each.name} {_WHY[each.kind]}.", do)
 
 
 def _expressions(table: Table, scope: Scope, around: Surroundings) -> list[Check]:
     """An index on an expression would be made again with the old size in it, and then take no new vector."""
     plain = {each.name for each in table.indexes if scope.vector in each.columns}
     return [
-        _refusal(
+        bound(
             f"The index {name} stands on an expression of {scope.vector}, which says the old type.",
             f"DROP INDEX {Relation(scope.relation.schema, name).sql}; make it again after finish, with the new type.",
         )
@@ -114,7 +109,7 @@ def _indexes(scope: Scope, around: Surroundings) -> list[Check]:
     vectors = [name for name, _, method in around.indexes if method in {"hnsw", "ivfflat"}]
     others = [name for name, _, method in around.indexes if method not in {"hnsw", "ivfflat"}]
     found = [
-        _refusal(f"The unique index {name} names {scope.vector}; it would hold for the old column.", "Drop it.")
+        bound(f"The unique index {name} names {scope.vector}; it would hold for the old column.", "Drop it.")
         for name, unique, _ in around.indexes
         if unique
     ]
@@ -137,10 +132,9 @@ def trigger_checks(table: Table, scope: Scope) -> list[Check]:
     late = [t.name for t in table.triggers if t.before_update_row and guard and t.name.encode() > guard.encode()]
     if late:
         found.append(
-            Check(
-                name="guard-order",
-                verdict="refused",
-                said=f"The BEFORE UPDATE trigger {', '.join(late)} fires after the guard {guard}:"
+            refused(
+                "guard-order",
+                f"The BEFORE UPDATE trigger {', '.join(late)} fires after the guard {guard}:"
                 " it could change the text again.",
                 needed="Row triggers whose names sort before ~limosa.",
                 do=f"ALTER TRIGGER {quoted(late[0])} ON {table.relation.sql} RENAME TO ...;",
@@ -182,10 +176,9 @@ def name_checks(table: Table, around: Surroundings) -> list[Check]:
     column = next((name.removeprefix("column ") for name in around.taken if name.startswith("column ")), None)
     do = f"Drop or rename it: ALTER TABLE {table.relation.sql} RENAME COLUMN {quoted(column)} TO ...;" if column else ""
     return [
-        Check(
-            name="names",
-            verdict="refused",
-            said=f"Taken already, and not by this migration: {', '.join(around.taken)}.",
+        refused(
+            "names",
+            f"Taken already, and not by this migration: {', '.join(around.taken)}.",
             needed="These names, for as long as the migration lives.",
             do=do or "Drop or rename it.",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ from limosa.stores.postgres.backup.dependents import Found, Object, in_order, se
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.names import Relation, literal
 
-__all__ = ["Hanging", "HeldName", "Kind", "Remade", "column_settings", "hanging_on", "unqualified"]
+__all__ = ["Hanging", "HeldName", "Kind", "Remade", "column_settings", "hanging_on", "listed", "unqualified"]
 
 _SQL = named_sql("limosa.stores.postgres", "dependents")
 _MADE = named_sql("limosa.stores.postgres.backup", "dependents")
@@ -72,6 +72,11 @@ class Hanging:
 
     remade: tuple[Remade, ...] = ()
     others: tuple[str, ...] = ()
+
+
+def listed(remade: Iterable[Remade]) -> str:
+    """Their kinds and names, for a person."""
+    return ", ".join(f"{each.kind} {each.name}" for each in remade)
 
 
 def hanging_on(tx: PostgresTx, oid: int, column: int) -> Hanging:

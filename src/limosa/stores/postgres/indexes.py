@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
@@ -10,18 +12,24 @@ from limosa.stores.postgres.scope import Scope
 
 __all__ = [
     "MAX_DIMENSIONS",
+    "MAX_LISTS",
     "WORKERS",
     "build",
     "building",
+    "has_workers",
     "index_bytes",
     "index_memory_bytes",
     "index_relation",
     "operator_class",
+    "parallel",
     "stood_on",
 ]
 
 MAX_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 """Most dimensions that HNSW and IVFFlat take. Source: pgvector 0.8 README, "Reference"."""
+
+MAX_LISTS = 32_768
+"""Most lists of an IVFFlat index. Source: pgvector 0.8, ``IVFFLAT_MAX_LISTS`` in src/ivfflat.h."""
 
 _OPCLASS = {"cosine": "cosine_ops", "l2": "l2_ops", "ip": "ip_ops"}
 
@@ -65,13 +73,16 @@ def stood_on(scope: Scope, index: Index, relation: Relation, target: str, *, row
     if index.kind == "hnsw":
         options = f"m = {index.m}, ef_construction = {index.ef_construction}"
     else:
-        options = f"lists = {index.lists or max(10, rows // 1000)}"
+        options = f"lists = {index.lists or min(MAX_LISTS, max(10, rows // 1000))}"
     column = quoted(scope.new(epoch).column)
     return f"{quoted(relation.name)} ON {target} USING {index.kind} ({column} {klass}) WITH ({options})"
 
 
 def building(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> Operation:
-    """The operation that builds one index of this name on one table, as SQL writes it, while that stays in use."""
+    """The operation that builds one index of this name on one table, as SQL writes it, while that stays in use.
+
+    The probe answers false, and does not fail, where the table is gone: a partition may be dropped.
+    """
     found = f"to_regclass({literal(relation.sql)})"
     ours = (
         "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
@@ -98,39 +109,44 @@ def build(scope: Scope, table: Table, index: Index, *, rows: int) -> list[Operat
     """The operations that build the index on the column as it is named before the switch."""
     seat = scope.new(0)
     target = seat.relation.sql
-    operations = [building(scope, index, index_relation(scope), target, rows=rows)]
-    if index.kind == "hnsw" and table.server.parallel_workers > 0 and (seat.beside or not _has_workers(table)):
-        # The heap of a table of TOASTed vectors looks too small to Postgres: it would build serially, and not say so.
-        on = f"ALTER TABLE {target} SET (parallel_workers = {WORKERS})"
-        off = f"ALTER TABLE {target} RESET (parallel_workers)"
-        probe = (
-            f"SELECT coalesce('parallel_workers={WORKERS}' = ANY(reloptions), false) FROM pg_class"
-            f" WHERE oid = {literal(target)}::regclass"
-        )
-        lock = "SHARE UPDATE EXCLUSIVE"
-        before = Operation(
-            id="parallel-on",
-            step="index",
-            title="Let the build use parallel workers",
-            do=(on,),
-            undo=(off,),
-            probe=probe,
-            lock=lock,
-        )
-        after = Operation(
-            id="parallel-off",
-            step="index",
-            title="Put the table's option back",
-            do=(off,),
-            probe=probe.replace("SELECT coalesce", "SELECT NOT coalesce"),
-            lock=lock,
-        )
-        operations = [before, *operations, after]
-    return operations
+    built = [building(scope, index, index_relation(scope), target, rows=rows)]
+    if index.kind == "hnsw" and table.server.parallel_workers > 0 and (seat.beside or not has_workers(table.options)):
+        built = [parallel([target], on=True), *built, parallel([target], on=False)]
+    return built
 
 
-def _has_workers(table: Table) -> bool:
-    return any(option.startswith("parallel_workers=") for option in table.options)
+def has_workers(options: Sequence[str]) -> bool:
+    """Somebody has decided how many workers a table's builds have.
+
+    Args:
+        options: its storage parameters, as pg_class has them.
+    """
+    return any(option.startswith("parallel_workers=") for option in options)
+
+
+def parallel(targets: Sequence[str], *, on: bool) -> Operation:
+    """Lets builds use parallel workers, or puts the tables' option back; one that is gone meanwhile is passed over.
+
+    The heap of a table of TOASTed vectors looks too small to Postgres: it would build serially, and not say so.
+
+    Args:
+        targets: tables or partitions, as SQL writes them; a partitioned table itself takes no such option.
+    """
+    sets = tuple(f"ALTER TABLE IF EXISTS {each} SET (parallel_workers = {WORKERS})" for each in targets)
+    resets = tuple(f"ALTER TABLE IF EXISTS {each} RESET (parallel_workers)" for each in targets)
+    listed = ", ".join(f"to_regclass({literal(each)})" for each in targets)
+    return Operation(
+        id="parallel-on" if on else "parallel-off",
+        step="index",
+        title="Let the build use parallel workers" if on else "Put the tables' option back",
+        do=sets if on else resets,
+        undo=resets if on else (),
+        probe=(
+            f"SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid IN ({listed}) AND"
+            f" {'NOT ' if on else ''}coalesce('parallel_workers={WORKERS}' = ANY (reloptions), false))"
+        ),
+        lock="SHARE UPDATE EXCLUSIVE",
+    )
 
 
 def _memory(wanted_bytes: int) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from limosa.ports.evidence import Measured, Norms
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.names import literal, quoted
 from limosa.stores.postgres.scope import Span
-from limosa.stores.postgres.search import FULL_SAMPLE_ROWS, ColumnSearch
+from limosa.stores.postgres.search import FULL_SAMPLE_ROWS, ColumnSearch, estimated_rows
 
 __all__ = ["NORM_ROWS", "OFF_UNIT", "measured_in", "measuring_sql", "norms_in", "norms_sql"]
 
@@ -58,9 +58,7 @@ def measuring_sql(search: ColumnSearch, span: Span) -> str:
 
 def norms_in(search: ColumnSearch, tx: PostgresTx) -> Norms:
     """Norms of every vector of the filter; above 200,000 rows of a sample of whole pages."""
-    rows = max(
-        0.0, float(tx.raw("SELECT reltuples::float8 FROM pg_class WHERE oid = $1", search.scope.table_oid)[0][0])
-    )
+    rows = estimated_rows(tx, search.scope.table_oid)
     whole = rows <= FULL_SAMPLE_ROWS
     found = tx.raw(norms_sql(search, 100.0 if whole else 100.0 * NORM_ROWS / rows))[0]
     count, minimum, median, maximum, unit = found

@@ -12,7 +12,7 @@ from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.indexes import WORKERS, building, index_relation, stood_on
+from limosa.stores.postgres.indexes import building, has_workers, index_relation, parallel, stood_on
 from limosa.stores.postgres.names import Relation, distinct, literal
 from limosa.stores.postgres.partitions import Partition, unindexed
 from limosa.stores.postgres.scope import Scope
@@ -30,13 +30,13 @@ def build_apart(scope: Scope, table: Table, index: Index, *, rows: int) -> list[
 
     A partition that is dropped or detached meanwhile needs none; one that comes is found by ``late_indexes``.
     """
-    parallel = index.kind == "hnsw" and table.server.parallel_workers > 0
-    serial = [each.relation for each in table.partitions if parallel and not _has_workers(each)]
+    helped = index.kind == "hnsw" and table.server.parallel_workers > 0
+    serial = [each.relation.sql for each in table.partitions if helped and not has_workers(each.options)]
     made = [_whole(scope, index, rows=rows)]
-    made += [_parallel(scope, serial, on=True)] if serial else []
+    made += [parallel(serial, on=True)] if serial else []
     for number, each in enumerate(table.partitions, 1):
         made += _part(scope, index, each.relation, rows=_share(each, rows), number=str(number))
-    return made + ([_parallel(scope, serial, on=False)] if serial else [])
+    return made + ([parallel(serial, on=False)] if serial else [])
 
 
 def late_indexes(tx: PostgresTx, scope: Scope, index: Index, *, epoch: int) -> list[Operation]:
@@ -47,10 +47,6 @@ def late_indexes(tx: PostgresTx, scope: Scope, index: Index, *, epoch: int) -> l
         for each in found
         for operation in _part(scope, index, each, rows=_rows(tx, each), number=f"late-{each}", epoch=epoch)
     ]
-
-
-def _has_workers(partition: Partition) -> bool:
-    return any(option.startswith("parallel_workers=") for option in partition.options)
 
 
 def _share(partition: Partition, rows: int) -> int:
@@ -109,22 +105,3 @@ def _part(
             lock="SHARE UPDATE EXCLUSIVE",
         ),
     ]
-
-
-def _parallel(scope: Scope, partitions: list[Relation], *, on: bool) -> Operation:
-    """A table with partitions takes no storage parameter: theirs decide, and look too small to Postgres."""
-    sets = tuple(f"ALTER TABLE IF EXISTS {each.sql} SET (parallel_workers = {WORKERS})" for each in partitions)
-    resets = tuple(f"ALTER TABLE IF EXISTS {each.sql} RESET (parallel_workers)" for each in partitions)
-    listed = ", ".join(f"to_regclass({literal(each.sql)})" for each in partitions)
-    return Operation(
-        id="parallel-on" if on else "parallel-off",
-        step="index",
-        title="Let the builds use parallel workers" if on else "Put the partitions' option back",
-        do=sets if on else resets,
-        undo=resets if on else (),
-        probe=(
-            f"SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid IN ({listed}) AND"
-            f" {'NOT ' if on else ''}coalesce('parallel_workers={WORKERS}' = ANY (reloptions), false))"
-        ),
-        lock="SHARE UPDATE EXCLUSIVE",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from limosa.model.migration import Migration
-from limosa.model.plan import Check
+from limosa.model.plan import Check, refused
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.partitions import Partition
@@ -43,10 +43,11 @@ def partition_checks(table: Table, scope: Scope, migration: Migration) -> list[C
     if scope.in_place:
         said = f"in_place would write all {len(table.partitions)} partitions of {table.relation} anew under one lock."
         do = 'Set layout = "column" or "side_table" in [target].'
-        found.append(_refused("layout", said, "A layout that carries partitions.", do))
+        found.append(refused("layout", said, needed="A layout that carries partitions.", do=do))
     if migration.backup == "table":
         said = f'backup = "table" would hold {table.relation} without its partitions, where the rows are.'
-        found.append(_refused("backup", said, "A backup of the partitions too.", 'Set backup = "database".'))
+        do = 'Set backup = "database".'
+        found.append(refused("backup", said, needed="A backup of the partitions too.", do=do))
     for each in table.partitions:
         found += _rights(each, table, scope) + _columns(each, table, scope)
     return found
@@ -57,11 +58,11 @@ def _rights(partition: Partition, table: Table, scope: Scope) -> list[Check]:
     if not partition.owned:
         said = f"{table.server.user} does not own the partition {relation}; {partition.owner} does."
         needed = "Membership in the owner's role: only an owner may add a column, a trigger or an index."
-        return [_refused("privilege", said, needed, f"GRANT {quoted(partition.owner)} TO {role};")]
+        return [refused("privilege", said, needed=needed, do=f"GRANT {quoted(partition.owner)} TO {role};")]
     if not partition.indexable and scope.beside is None and scope.shape == "upgrade":
         said = f"{table.server.user} lacks CREATE on the schema {relation.schema} of the partition {relation}."
         do = f"GRANT CREATE ON SCHEMA {quoted(relation.schema)} TO {role};"
-        return [_refused("privilege", said, "CREATE, for its index.", do)]
+        return [refused("privilege", said, needed="CREATE, for its index.", do=do)]
     return []
 
 
@@ -70,11 +71,9 @@ def _columns(partition: Partition, table: Table, scope: Scope) -> list[Check]:
         return []
     said = f"{scope.vector} is NOT NULL in the partition {partition.relation}, and not in {table.relation}."
     do = f"ALTER TABLE {partition.relation.sql} ALTER COLUMN {quoted(scope.vector)} DROP NOT NULL;"
-    return [_refused("partition", said, "One rule for all rows: after cutover new rows have no old vector.", do)]
-
-
-def _refused(name: str, said: str, needed: str, do: str) -> Check:
-    return Check(name=name, verdict="refused", said=said, needed=needed, do=do)
+    return [
+        refused("partition", said, needed="One rule for all rows: after cutover new rows have no old vector.", do=do)
+    ]
 
 
 def partition_notes(table: Table, scope: Scope) -> list[Check]:

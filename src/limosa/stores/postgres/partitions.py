@@ -7,9 +7,18 @@ from dataclasses import dataclass
 
 from limosa.ports.named import named_sql
 from limosa.ports.tx import Tx
-from limosa.stores.postgres.names import Relation
+from limosa.stores.postgres.names import Relation, literal
 
-__all__ = ["Partition", "detached", "partitions", "parts_of_index", "unarmed", "unindexed", "unwatched"]
+__all__ = [
+    "Arrival",
+    "Partition",
+    "partitions",
+    "parts_of_index",
+    "self_and_partitions",
+    "unarmed",
+    "unindexed",
+    "unwatched",
+]
 
 _SQL = named_sql("limosa.stores.postgres", "partitions")
 
@@ -42,6 +51,20 @@ class Partition:
     not_null_names: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A partition that was attached, or made, and has not been armed since.
+
+    Attributes:
+        since: tells this attachment from every other one of the same table.
+        returned: it was armed before; then it was detached, and nobody saw what changed in it meanwhile.
+    """
+
+    relation: Relation
+    since: str
+    returned: bool
+
+
 def parts_of_index(tx: Tx, index: str) -> set[str]:
     """Names of the indexes that an index of a partitioned table consists of; empty for any other.
 
@@ -72,14 +95,16 @@ def partitions(tx: Tx, oid: int) -> tuple[Partition, ...]:
     )
 
 
-def unwatched(tx: Tx, oid: int, *, trigger: str) -> list[Relation]:
-    """Partitions on which the statement trigger of this name does not stand."""
-    return [Relation(*row) for row in tx.execute(_SQL["unwatched"], {"oid": oid, "trigger": trigger})]
+def self_and_partitions(relation: Relation) -> str:
+    """A subquery of the oids of a table and its partitions, as they are when it is asked; none where it is gone."""
+    oid = f"to_regclass({literal(relation.sql)})"
+    return f"SELECT {oid}::oid UNION SELECT relid::oid FROM pg_partition_tree({oid})"
 
 
-def detached(tx: Tx, oid: int, *, trigger: str) -> list[str]:
-    """Tables, as SQL writes them, on which it stands though they are no partitions any more."""
-    return [str(row[0]) for row in tx.execute(_SQL["detached"], {"oid": oid, "trigger": trigger})]
+def unwatched(tx: Tx, oid: int, *, trigger: str) -> list[Arrival]:
+    """Partitions on which the statement trigger of this name does not stand since they are attached."""
+    found = tx.execute(_SQL["unwatched"], {"oid": oid, "trigger": trigger})
+    return [Arrival(Relation(schema, name), since, returned) for schema, name, since, returned in found]
 
 
 def unarmed(tx: Tx, oid: int, names: list[str]) -> list[tuple[str, Relation]]:

@@ -18,9 +18,19 @@ __all__ = ["ITERATIVE", "acting_as", "standings"]
 
 ITERATIVE = "hnsw.iterative_scan"
 
-_READERS = """SELECT DISTINCT r.rolname FROM pg_class AS c, aclexplode(c.relacl) AS a
-JOIN pg_roles AS r ON r.oid = a.grantee
-WHERE c.oid = $1 AND a.privilege_type = 'SELECT' AND r.oid <> c.relowner ORDER BY r.rolname"""
+_READERS = """SELECT DISTINCT r.rolname FROM pg_class AS c
+CROSS JOIN LATERAL (SELECT c.relacl AS acl UNION ALL
+    SELECT t.attacl FROM pg_attribute AS t WHERE t.attrelid = c.oid AND NOT t.attisdropped) AS held
+CROSS JOIN LATERAL aclexplode(held.acl) AS a
+LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+WHERE c.oid = $1 AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner ORDER BY r.rolname"""
+"""Who holds SELECT on the table, or on a column of it; NULL is PUBLIC, everybody."""
+
+_EVERYBODY = Standing(
+    role=Role(name="PUBLIC"),
+    refused="everybody may read the table, and no role stands for everybody",
+    do="name those that search in [[verify.roles]]",
+)
 
 _KNOWN = """SELECT r.rolname, r.rolsuper, r.rolbypassrls,
     pg_has_role(r.oid, c.relowner, 'USAGE') AND NOT c.relforcerowsecurity,
@@ -53,22 +63,25 @@ class _Known:
 
 
 def standings(tx: PostgresTx, table: int, named: Sequence[Role]) -> list[Standing] | None:
-    """The named roles, else those that hold SELECT on the table; None where none is named and no policy binds.
+    """The named roles, else those that hold SELECT on the table or a column; None where no policy binds anybody.
 
     Args:
         table: its oid.
     """
     roles = list(named)
+    everybody: list[Standing] = []
     if not roles:
         if not tx.raw("SELECT relrowsecurity FROM pg_class WHERE oid = $1", table)[0][0]:
             return None
-        roles = [Role(name=name) for (name,) in tx.raw(_READERS, table)]
+        readers = [name for (name,) in tx.raw(_READERS, table)]
+        roles = [Role(name=name) for name in readers if name is not None]
+        everybody = [_EVERYBODY] if None in readers else []
     # From Postgres 16 on membership alone does not let a role SET ROLE (its release notes).
     newer = int(tx.raw("SHOW server_version_num")[0][0]) >= 160000
     rows = tx.raw(_KNOWN, table, [role.name for role in roles], newer)
     known = {str(name): _Known(*facts) for name, *facts in rows}
     user = str(tx.raw("SELECT current_user")[0][0])
-    return [_standing(role, known.get(role.name), user) for role in roles]
+    return [_standing(role, known.get(role.name), user) for role in roles] + everybody
 
 
 def _standing(role: Role, known: _Known | None, user: str) -> Standing:

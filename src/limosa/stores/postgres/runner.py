@@ -20,7 +20,7 @@ from limosa.stores.postgres.catalogue import Server
 from limosa.stores.postgres.database import Database, PostgresTx, translated
 from limosa.stores.postgres.scope import Scope
 
-__all__ = ["LOCK_WAIT_MS", "Runner"]
+__all__ = ["LOCK_WAIT_MS", "PATIENCE_S", "Runner"]
 
 LOCK_WAIT_MS = 50
 """Longest wait for a lock: everybody who comes later queues behind it, so wait and hold stay under 100 ms."""

@@ -133,7 +133,7 @@ class Scope:
         return f"ARRAY[{self.key_texts(alias)}]"
 
     def edge(self, parameter: str) -> str:
-        """A text[] parameter as key values with the columns' own types."""
+        """A text[], such as a parameter, as key values with the columns' own types."""
         return ", ".join(f"({parameter}::text[])[{i}]::{column.type}" for i, column in enumerate(self.key, 1))
 
     def span(self, after: Key | None, upper: Key | None) -> Span:

@@ -27,6 +27,7 @@ __all__ = [
     "FULL_SAMPLE_ROWS",
     "ColumnSearch",
     "VectorColumn",
+    "estimated_rows",
     "iterates",
     "neighbours",
     "settings",
@@ -68,6 +69,19 @@ def vector_column(tx: PostgresTx, seat: Seat, *, dimensions: int) -> VectorColum
     """The column of this seat; None where it is not there."""
     found = seated(tx, seat)
     return VectorColumn(seat=seat, base=found.base, dimensions=dimensions) if found is not None else None
+
+
+def estimated_rows(tx: PostgresTx, table_oid: int) -> float:
+    """Rows of a table by its statistics; 0 where they say nothing.
+
+    A partitioned table has no rows of its own, and -1 until it is analysed itself; its partitions have.
+    """
+    found = tx.raw(
+        "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::float8 FROM pg_class WHERE relkind <> 'p'"
+        " AND (oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass)))",
+        table_oid,
+    )
+    return float(found[0][0])
 
 
 def iterates(extension: str | None) -> bool:
@@ -197,13 +211,7 @@ class ColumnSearch:
 
     def _share(self, tx: PostgresTx, n: int) -> float:
         """Percent of the table's pages that a sample looks at."""
-        found = tx.raw(
-            # A partitioned table has no rows of its own; those of its partitions are counted apart.
-            "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::float8 FROM pg_class WHERE relkind <> 'p'"
-            " AND (oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass)))",
-            self.scope.table_oid,
-        )
-        rows = float(found[0][0])
+        rows = estimated_rows(tx, self.scope.table_oid)
         return 100.0 if rows <= FULL_SAMPLE_ROWS else min(100.0, 100.0 * OVERSAMPLE * n / rows)
 
     def _rows(self, keys: Sequence[Key], tx: PostgresTx) -> list[Stored]:

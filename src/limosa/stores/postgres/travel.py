@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from limosa.model.plan import Check
+from limosa.model.plan import Check, refused
 from limosa.stores.postgres.catalogue import Table
-from limosa.stores.postgres.dependents import Hanging, Remade
+from limosa.stores.postgres.dependents import Hanging, Remade, listed
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.names import quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.surroundings import Surroundings
 
-__all__ = ["publication_checks", "staying_checks", "travel_checks"]
+__all__ = ["bound", "publication_checks", "staying_checks", "travel_checks"]
 
 _NEEDED = "A vector column on which nothing hangs but what can be made again over the new one."
 
@@ -21,9 +21,7 @@ _STAYING = ("view", "materialized view", "rule on", "generated column", "policy"
 def travel_checks(scope: Scope, hanging: Hanging) -> list[Check]:
     """What the layout ``column`` takes along by name, and what forbids it."""
     found = [
-        _refused(
-            f"{other} hangs on what reads {scope.vector}, and cannot be made again.", "Drop it before the migration."
-        )
+        bound(f"{other} hangs on what reads {scope.vector}, and cannot be made again.", "Drop it before the migration.")
         for other in hanging.others
     ]
     for each in hanging.remade:
@@ -38,23 +36,23 @@ def _forbidding(scope: Scope, each: Remade) -> list[Check]:
     found = []
     if not each.owned:
         said = f"{what} belongs to {each.owner}: only its owner may make it again over the new vectors."
-        found.append(_refused(said, f"GRANT {quoted(each.owner)} TO the role with which limosa connects."))
+        found.append(bound(said, f"GRANT {quoted(each.owner)} TO the role with which limosa connects."))
     if each.kind == "materialized view" and each.through_function:
         said = f"{what} reads {scope.vector} through a function, which reads the new vectors from cutover on only."
-        found.append(_refused(said, "Write what the function does into the view, or drop it and make it again."))
+        found.append(bound(said, "Write what the function does into the view, or drop it and make it again."))
     indexed = any(" USING hnsw (" in made or " USING ivfflat (" in made for made in each.create)
     if indexed and scope.new_dimensions > MAX_DIMENSIONS.get(scope.base, 0):
         said = f"{what} has a vector index, and none takes {scope.new_dimensions:,} dimensions of {scope.base}."
-        found.append(_refused(said, "Drop that index, or take a smaller size."))
+        found.append(bound(said, "Drop that index, or take a smaller size."))
     return found
 
 
 def _travelling(scope: Scope, remade: tuple[Remade, ...]) -> Check:
-    said = f"These read the new vectors after cutover: {_listed(remade)}."
+    said = f"These read the new vectors after cutover: {listed(remade)}."
     do = ""
     filled = [each.name for each in remade if each.refresh]
     if scope.in_place:
-        said = f"These are dropped and made again around the change of type: {_listed(remade)}."
+        said = f"These are dropped and made again around the change of type: {listed(remade)}."
         said += f" {', '.join(filled)}: not to be read until the step index is complete." if filled else ""
     elif filled:
         said += (
@@ -90,13 +88,13 @@ def publication_checks(table: Table, around: Surroundings) -> list[Check]:
         do = f"ALTER PUBLICATION {quoted(first)} DROP TABLE {table.relation.sql}; or publish it with a list of columns."
         needed = "A table that is not published while it is migrated, or with a list of columns without the vector."
         said += " a new column stops the subscriber's apply."
-        return [Check(name="publication", verdict="refused", said=said, needed=needed, do=do)]
+        return [refused("publication", said, needed=needed, do=do)]
     if named:
         said = f"{table.relation} is published by {', '.join(table.publications)}, which names the vector: after"
         said += " the switch it would be sent under the old one's new name, at which the subscriber's apply stops."
         do = f"ALTER PUBLICATION {quoted(table.publications[0])} SET TABLE {table.relation.sql} (the other columns);"
         needed = "A list of columns without the vector."
-        return [Check(name="publication", verdict="refused", said=said, needed=needed, do=do)]
+        return [refused("publication", said, needed=needed, do=do)]
     if not table.publications:
         return []
     said = (
@@ -107,9 +105,6 @@ def publication_checks(table: Table, around: Surroundings) -> list[Check]:
     return [Check(name="publication", verdict="note", said=said, do=do)]
 
 
-def _listed(remade: tuple[Remade, ...]) -> str:
-    return ", ".join(f"{each.kind} {each.name}" for each in remade)
-
-
-def _refused(said: str, do: str) -> Check:
-    return Check(name="dependents", verdict="refused", said=said, needed=_NEEDED, do=do)
+def bound(said: str, do: str) -> Check:
+    """A check that refuses what hangs on the old vectors and cannot be made again over the new ones."""
+    return refused("dependents", said, needed=_NEEDED, do=do)

@@ -25,10 +25,11 @@ def conservation_part(report: Report) -> Html:
     title = "Every row accounted for" if found is not None and found.complete else "The account of the rows"
     if found is None:
         return section(title, element("p", "There is no count of the rows at this point."))
-    if report.counted_at == report.made_at:
-        made = f"Counted on {moment(report.counted_at)}, as this report was made."
+    if report.state == "finished":
+        when = f"on {moment(report.counted_at)}" if report.counted_at is not None else "at a time that was not kept"
+        made = f"Counted by the last verify, {when}; nothing follows the table since finish."
     else:
-        made = f"Counted by the last verify, on {moment(report.counted_at)}; nothing follows the table since finish."
+        made = f"Counted on {moment(report.counted_at)}, as this report was made."
     how = (
         "The rows are those that satisfy the filter. Each is put into the first class that applies, range by range,"
         " each range in one snapshot of table and ledger together."

@@ -12,6 +12,7 @@ from limosa.stores.postgres.indexes import index_relation
 from limosa.stores.postgres.match import MatchFunction
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted, shortened
 from limosa.stores.postgres.partition_indexes import partition_index
+from limosa.stores.postgres.partitions import self_and_partitions
 from limosa.stores.postgres.scope import Scope
 
 __all__ = [
@@ -92,7 +93,7 @@ def nothing_hangs(scope: Scope, parked: Sequence[Relation] = (), *, epoch: int =
         " LEFT JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
         " LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
         " LEFT JOIN pg_class AS v ON v.oid = r.ev_class"
-        f" WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass({literal(seat.relation.sql)})"
+        f" WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid IN ({self_and_partitions(seat.relation)})"
         f" AND d.deptype = 'n'{column} AND (v.oid IS NULL OR v.relnamespace <> 'limosa'::regnamespace"
         f" AND coalesce(v.oid <> ALL (ARRAY[{gone}]::oid[]), true))"
     )

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from limosa.model.operation import Operation, Step
-from limosa.stores.postgres.dependents import HeldName, Remade
+from limosa.stores.postgres.dependents import HeldName, Remade, listed
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted, shortened
+from limosa.stores.postgres.partitions import self_and_partitions
 from limosa.stores.postgres.scope import Scope
 
 __all__ = ["Twins", "held_names", "together"]
@@ -58,7 +59,7 @@ class Twins:
         made = Operation(
             id="make-twins",
             step="index",
-            title=f"Make {_listed(self.doubled)} a second time, over the new vectors",
+            title=f"Make {listed(self.doubled)} a second time, over the new vectors",
             do=(
                 self.lock,
                 together(
@@ -128,7 +129,7 @@ class Twins:
         """Views over the column, or over what hangs on it, that plan did not see; limosa's own left out."""
         views = [each.names[0].relation.sql for each in self.remade if each.kind in {"view", "materialized view"}]
         known = f"ARRAY[{', '.join(f'to_regclass({literal(name)})' for name in views)}]::oid[]"
-        table, column = literal(self.scope.relation.sql), literal(self.scope.vector)
+        column = literal(self.scope.vector)
         return (
             "SELECT string_agg(DISTINCT 'view ' || v.oid::regclass::text, ', ') FROM pg_depend AS d"
             " JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid"
@@ -136,7 +137,8 @@ class Twins:
             " LEFT JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
             " WHERE d.refclassid = 'pg_class'::regclass AND v.relnamespace <> 'limosa'::regnamespace"
             f" AND coalesce(v.oid <> ALL ({known}), true)"
-            f" AND (d.refobjid = ANY ({known}) OR d.refobjid = to_regclass({table}) AND a.attname = {column})"
+            f" AND (d.refobjid = ANY ({known}) OR d.refobjid IN ({self_and_partitions(self.scope.relation)})"
+            f" AND a.attname = {column})"
         )
 
     def _fill(self, name: str, step: Step, verb: str) -> list[Operation]:
@@ -202,7 +204,3 @@ def _exists(name: HeldName) -> str:
             f" AND stxnamespace = to_regnamespace({literal(quoted(own.schema))}))"
         )
     return f"to_regclass({literal(own.sql)}) IS NOT NULL"
-
-
-def _listed(remade: tuple[Remade, ...]) -> str:
-    return ", ".join(f"{each.kind} {each.name}" for each in remade)

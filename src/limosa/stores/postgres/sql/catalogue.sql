@@ -110,14 +110,16 @@ WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'in
 ORDER BY 1;
 
 -- name: publications
-SELECT p.pubname, NOT EXISTS (
-    SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = ANY (t.oids) AND r.prattrs IS NOT NULL)
+-- And whether it has all columns of the table, or of one of its partitions.
+SELECT p.pubname, p.puballtables OR s.member OR coalesce(r.whole, false)
 FROM pg_publication AS p
 CROSS JOIN LATERAL (SELECT ARRAY(SELECT %(oid)s::oid UNION
     SELECT relid FROM pg_partition_tree(%(oid)s::oid::regclass)) AS oids) AS t
-WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = ANY (t.oids))
-   OR EXISTS (SELECT FROM pg_publication_namespace AS s JOIN pg_class AS c ON c.relnamespace = s.pnnspid
-       WHERE s.pnpubid = p.oid AND c.oid = ANY (t.oids));
+CROSS JOIN LATERAL (SELECT bool_or(r.prattrs IS NULL) AS whole FROM pg_publication_rel AS r
+    WHERE r.prpubid = p.oid AND r.prrelid = ANY (t.oids)) AS r
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_publication_namespace AS n JOIN pg_class AS c
+    ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = ANY (t.oids)) AS member) AS s
+WHERE p.puballtables OR s.member OR r.whole IS NOT NULL;
 
 -- name: server
 SELECT current_setting('server_version_num')::int, current_user,
@@ -146,10 +148,6 @@ WHERE p.proname = %(name)s AND (n.nspname = %(schema)s OR %(schema)s::text IS NU
 
 -- name: inbound
 SELECT conname FROM pg_constraint WHERE confrelid = %(oid)s AND contype = 'f';
-
--- name: type_oids
-SELECT t.oid, t.typarray FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-WHERE t.typname = %(type)s AND n.nspname = %(schema)s;
 
 -- name: table_grants
 SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END, a.privilege_type, NULL

@@ -18,18 +18,14 @@ FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid JOIN pg_namespace
 WHERE h.inhparent = %(oid)s AND NOT h.inhdetachpending AND c.relispartition ORDER BY n.nspname, c.relname;
 
 -- name: unwatched
--- Partitions without the trigger that tells of a TRUNCATE: they came after the table was armed.
-SELECT n.nspname, c.relname FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
+-- Partitions that are not armed as they are attached now: without the trigger that tells of a TRUNCATE, or with the one
+-- from before they were detached. Its argument says to which attachment it belongs: ATTACH makes a row, DETACH deletes it.
+SELECT n.nspname, c.relname, h.xmin::text, t.oid IS NOT NULL
+FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid AND t.tgname = %(trigger)s
 WHERE h.inhparent = %(oid)s AND NOT h.inhdetachpending AND c.relispartition
-  AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = %(trigger)s)
+  AND t.tgargs IS DISTINCT FROM convert_to(h.xmin::text, 'UTF8') || decode('00', 'hex')
 ORDER BY n.nspname, c.relname;
-
--- name: detached
--- Tables that keep that trigger though they are partitions no more.
-SELECT t.tgrelid::regclass::text FROM pg_trigger AS t
-WHERE t.tgname = %(trigger)s AND t.tgrelid <> %(oid)s
-  AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = t.tgrelid AND h.inhparent = %(oid)s);
 
 -- name: unarmed
 -- Triggers that are missing or not ENABLE ALWAYS, on the table and on every partition.
