@@ -139,6 +139,23 @@ def test_a_partition_that_comes_back_keeps_no_vector_of_a_text_that_changed(
             assert np.allclose(np.asarray(vector, dtype=np.float32), wanted, atol=1e-6)
 
 
+def test_a_fill_makes_its_own_vectors_anew_in_a_partition_that_comes_back(
+    docs: str, openai_server: OpenAIServer
+) -> None:
+    asked(docs, "ALTER TABLE docs ALTER embedding DROP NOT NULL; UPDATE docs SET embedding = NULL WHERE id IN (22, 23)")
+    job = {name: part for name, part in job_of(openai_server, "column").items() if name != "target"}
+    with closing(open_app(job)) as app:
+        app.run(accept=ACCEPT)
+        asked(docs, "ALTER TABLE docs DETACH PARTITION docs_2; UPDATE docs_2 SET body = 'edited' WHERE id = 22")
+        asked(docs, "ALTER TABLE docs ATTACH PARTITION docs_2 FOR VALUES FROM (20) TO (30)")
+        held(app.run().proofs)
+        text, vector = asked(docs, "SELECT title || E'\\n\\nedited', embedding::real[] FROM docs WHERE id = 22")[0]
+        wanted = vector_of(str(text), model="old", d=6)
+        assert np.allclose(np.asarray(vector, dtype=np.float32), wanted, atol=1e-6)
+        # The application's own vectors were neither queued nor written.
+        assert asked(docs, "SELECT key[2] FROM limosa.touched ORDER BY 1") == [("22",), ("23",)]
+
+
 def _run_beside(app: App, url: str, sql: str) -> Ending:
     """Runs while another transaction holds for a moment what a statement locks."""
     with psycopg.connect(url) as connection:

@@ -12,7 +12,7 @@ from limosa.stores.postgres.seat import Seat
 __all__ = ["arrivals"]
 
 _BATCH_ROWS = 500
-"""Rows that one transaction locks and empties: as with every write, short enough to commit within 50 ms."""
+"""Rows that one transaction empties and queues: as with every write, few enough to commit within 50 ms."""
 
 
 def arrivals(scope: Scope, late: Arrival, seat: Seat) -> Operation:
@@ -57,8 +57,7 @@ def _anew(scope: Scope, late: Arrival, seat: Seat) -> Operation:
     down = ", ".join(f"b.{quoted(each.name)} DESC" for each in scope.key)
     batch = f"""WITH limosa_batch AS MATERIALIZED (
         SELECT {keys}, ({scope.where()}) AS limosa_kept FROM {table} AS t
-        WHERE $1 IS NULL OR ({keys}) > ({scope.edge("$1")}) ORDER BY {keys} LIMIT {_BATCH_ROWS}
-        FOR NO KEY UPDATE OF t),
+        WHERE $1 IS NULL OR ({keys}) > ({scope.edge("$1")}) ORDER BY {keys} LIMIT {_BATCH_ROWS}),
     limosa_emptied AS (
         UPDATE {table} AS t SET {column} = NULL FROM limosa_batch AS b WHERE {same} AND t.{column} IS NOT NULL),
     limosa_queued AS (
@@ -98,5 +97,6 @@ END"""
         title=f"{_title(late)}, and embed them anew",
         do=(f"DO {dollar_quoted(body)}",),
         transactional=False,
-        settings=(("lock_timeout", f"{LOCK_WAIT_MS}ms"), ("synchronous_commit", "off")),
+        # All of its transactions are one statement, and no time is set to that.
+        settings=(("lock_timeout", f"{LOCK_WAIT_MS}ms"), ("statement_timeout", "0"), ("synchronous_commit", "off")),
     )
