@@ -86,8 +86,8 @@ def building(scope: Scope, index: Index, relation: Relation, target: str, *, row
     found = f"to_regclass({literal(relation.sql)})"
     ours = (
         "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
-        f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found} AND {{0}}"
-        f" AND i.indrelid = to_regclass({literal(target)}) AND a.attname = {literal(scope.new(epoch).column)})"
+        f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found}"
+        f" AND i.indrelid = to_regclass({literal(target)}) AND a.attname = {literal(scope.new(epoch).column)}"
     )
     return Operation(
         id="build-index",
@@ -95,13 +95,13 @@ def building(scope: Scope, index: Index, relation: Relation, target: str, *, row
         title=f"Build {index.kind} {relation.name} while the table stays in use",
         do=(f"CREATE INDEX CONCURRENTLY {stood_on(scope, index, relation, target, rows=rows, epoch=epoch)}",),
         undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-        probe=ours.format("i.indisvalid"),
+        probe=f"{ours} AND i.indisvalid)",
         lock="SHARE UPDATE EXCLUSIVE",
         transactional=False,
         settings=_memory(index_memory_bytes(rows, scope.new_dimensions)),
         busy=f"SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE index_relid = {found})",
         clear=(f"DROP INDEX CONCURRENTLY IF EXISTS {relation.sql}",),
-        broken=ours.format("NOT i.indisvalid"),
+        broken=f"{ours} AND NOT i.indisvalid)",
     )
 
 

@@ -54,7 +54,7 @@ class Twins:
             return []
         scope, table = self.scope, self.scope.relation.sql
         names = [each.names[0] for each in self.doubled]
-        rename = f"ALTER TABLE {table} RENAME COLUMN {{0}} TO {{1}}"
+        rename = f"ALTER TABLE {table} RENAME COLUMN"
         plain, work, parked = (quoted(each) for each in (scope.vector, scope.new(0).column, scope.old(1).column))
         made = Operation(
             id="make-twins",
@@ -64,12 +64,12 @@ class Twins:
                 self.lock,
                 together(
                     self.as_planned(),
-                    rename.format(plain, parked),
-                    rename.format(work, plain),
+                    f"{rename} {plain} TO {parked}",
+                    f"{rename} {work} TO {plain}",
                     *(s for each in self.doubled for s in (*_renamed(each, "", _PARKED), *each.create)),
                     *(s for each in self.doubled for s in (*_renamed(each, "", _TWIN), *_renamed(each, _PARKED, ""))),
-                    rename.format(plain, work),
-                    rename.format(parked, plain),
+                    f"{rename} {plain} TO {work}",
+                    f"{rename} {parked} TO {plain}",
                 ),
             ),
             undo=tuple(_drop(_as(name, _TWIN)) for name in reversed(names)),
