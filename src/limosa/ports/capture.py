@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,14 @@ class Capture(Protocol):
 
     def outstanding(self, tx: Tx) -> int:
         """How many changes wait, as this transaction sees it."""
+        ...
+
+    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
+        """Keys of rows that changed and that nothing has noted, page by page; empty where triggers note everything.
+
+        Args:
+            switched: what changes on the new side is looked for.
+        """
         ...
 
     def intact(self) -> str | None:

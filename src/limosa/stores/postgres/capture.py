@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from limosa.model.batch import Key
 from limosa.model.operation import Operation
 from limosa.ports.capture import Change
 from limosa.ports.tx import Tx
+from limosa.stores.postgres.changes import ChangeTable
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
 from limosa.stores.postgres.partition_triggers import amends, emptied_body, faults, forget, unwatch, watch
@@ -235,30 +236,27 @@ class TriggerCapture:
 
     def take(self, limit: int) -> list[Change]:
         """The oldest changes, in order; they stay until settled."""
-        with self.database.autocommit() as tx:
-            found = tx.execute(
-                "SELECT id, key FROM limosa.change WHERE migration = %(id)s ORDER BY id LIMIT %(limit)s",
-                {"id": self.scope.id, "limit": limit},
-            )
-        return [Change(number, tuple(key)) for number, key in found]
+        return self._changes.take(limit)
 
     def note(self, keys: Sequence[Key], tx: Tx) -> None:
         """Queues keys that must be read again."""
-        for key in keys:
-            tx.send(
-                "INSERT INTO limosa.change (migration, key) VALUES (%(id)s, %(key)s::text[])",
-                {"id": self.scope.id, "key": list(key)},
-            )
+        self._changes.note(keys, tx)
 
     def settle(self, ids: Sequence[int], tx: Tx) -> None:
-        """Removes exactly these changes: a watermark would skip what commits late."""
-        if ids:
-            tx.send("DELETE FROM limosa.change WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+        """Removes exactly these changes."""
+        self._changes.settle(ids, tx)
 
     def outstanding(self, tx: Tx) -> int:
         """How many changes wait, as this transaction sees it."""
-        found = tx.execute("SELECT count(*) FROM limosa.change WHERE migration = %(id)s", {"id": self.scope.id})
-        return int(found[0][0])
+        return self._changes.outstanding(tx)
+
+    @property
+    def _changes(self) -> ChangeTable:
+        return ChangeTable(self.database, self.scope.id)
+
+    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
+        """Empty: triggers note everything."""
+        return iter(())
 
     def intact(self) -> str | None:
         """What is wrong with the triggers; None while they stand, enabled."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.stores.postgres.catalogue import Table
 from limosa.stores.postgres.names import Relation, distinct, literal, quoted
 from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.seat import Seat
 
 __all__ = [
     "MAX_DIMENSIONS",
+    "Indexed",
     "MAX_LISTS",
     "WORKERS",
     "build",
@@ -31,10 +34,33 @@ MAX_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 MAX_LISTS = 32_768
 """Most lists of an IVFFlat index. Source: pgvector 0.8, ``IVFFLAT_MAX_LISTS`` in src/ivfflat.h."""
 
-_OPCLASS = {"cosine": "cosine_ops", "l2": "l2_ops", "ip": "ip_ops"}
+_OPCLASS = {"cosine": "cosine_ops", "l2": "l2_ops", "ip": "ip_ops", "l1": "l1_ops"}
 
 WORKERS = 2
 """Parallel build workers: with two, a build measured 1.9 times as fast as a serial one; more cost the application."""
+
+
+class Indexed(Protocol):
+    """The part of a scope that an index stands on."""
+
+    @property
+    def extension_schema(self) -> str:
+        """Where pgvector is."""
+        ...
+
+    @property
+    def base(self) -> str:
+        """``vector`` or ``halfvec``."""
+        ...
+
+    @property
+    def new_dimensions(self) -> int:
+        """Length of the vectors."""
+        ...
+
+    def new(self, epoch: int) -> Seat:
+        """Where they stand."""
+        ...
 
 
 def operator_class(base: str, metric: str) -> str:
@@ -67,7 +93,7 @@ def index_bytes(rows: int, dimensions: int, *, base: str) -> int:
     return rows * 8192 // per_page
 
 
-def stood_on(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> str:
+def stood_on(scope: Indexed, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> str:
     """What follows CREATE INDEX: its name, what it stands on, and its options."""
     klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(scope.base, index.metric))}"
     if index.kind == "hnsw":
@@ -78,7 +104,7 @@ def stood_on(scope: Scope, index: Index, relation: Relation, target: str, *, row
     return f"{quoted(relation.name)} ON {target} USING {index.kind} ({column} {klass}) WITH ({options})"
 
 
-def building(scope: Scope, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> Operation:
+def building(scope: Indexed, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> Operation:
     """The operation that builds one index of this name on one table, as SQL writes it, while that stays in use.
 
     The probe answers false, and does not fail, where the table is gone: a partition may be dropped.

@@ -13,13 +13,14 @@ from limosa.stores.postgres.names import Relation, literal, quoted
 from limosa.stores.postgres.scope import Scope
 from limosa.stores.postgres.seat import Seat
 
-__all__ = ["MatchFunction", "Phase", "distance_operator"]
+__all__ = ["OPERATORS", "SIMILARITIES", "MatchFunction", "Phase", "distance_operator"]
 
 Phase = Literal["filling", "ready", "switched", "finished"]
 """What the function answers: old only; both, old first; both, new first; new only."""
 
-_OPERATORS = {"cosine": "<=>", "l2": "<->", "ip": "<#>"}
-_SIMILARITIES = {"cosine": "1 - {0}", "l2": "1 / (1 + {0})", "ip": "-({0})"}
+OPERATORS = {"cosine": "<=>", "l2": "<->", "ip": "<#>", "l1": "<+>"}
+SIMILARITIES = {"cosine": "1 - {0}", "l2": "1 / (1 + {0})", "ip": "-({0})", "l1": "1 / (1 + {0})"}
+"""Distance operators of pgvector by metric, and how a distance becomes a similarity; greater is nearer."""
 
 
 BY_NAME = {name: name for name in ("query_embedding", "match_threshold", "match_count", "filter")}
@@ -28,7 +29,7 @@ BY_NAME = {name: name for name in ("query_embedding", "match_threshold", "match_
 
 def distance_operator(scope: Scope, metric: str) -> str:
     """The distance operator of a metric, qualified: no search_path decides what it means."""
-    return f"OPERATOR({scope.operators}.{_OPERATORS[metric]})"
+    return f"OPERATOR({scope.operators}.{OPERATORS[metric]})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +231,7 @@ class MatchFunction:
         columns = ", ".join(f"v.{quoted(column.name)}" for column in self.returns)
         outer = ", ".join(f"s.{quoted(column.name)}" for column in self.returns)
         kept = f" WHERE v.{quoted(self.match.filter)} @> {given['filter']}" if self.match.filter else ""
-        similarity = _SIMILARITIES[self.metric].format("s.limosa_distance")
+        similarity = SIMILARITIES[self.metric].format("s.limosa_distance")
         return (
             f"SELECT {outer}, ({similarity})::double precision FROM ("
             f"SELECT {columns}, {distance} AS limosa_distance FROM {view.sql} AS v{kept}"

@@ -18,7 +18,7 @@ from limosa.ports.tx import Tx
 from limosa.stores.postgres.backup.making import take_backup
 from limosa.stores.postgres.catalogue import Server
 from limosa.stores.postgres.database import Database, PostgresTx, translated
-from limosa.stores.postgres.scope import Scope
+from limosa.stores.postgres.footing import Footing
 
 __all__ = ["LOCK_WAIT_MS", "PATIENCE_S", "Runner"]
 
@@ -37,7 +37,7 @@ class Runner:
     """Carries out the operations of one migration."""
 
     database: Database
-    scope: Scope
+    scope: Footing
     server: Server
 
     def apply(

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
 from dataclasses import dataclass, replace
-from typing import Any
-
-import psycopg
 
 from limosa.errors import Transient
 from limosa.model.batch import Key
@@ -29,6 +24,7 @@ from limosa.stores.postgres.doctor.examination import PostgresExamination, exami
 from limosa.stores.postgres.evidence import ColumnEvidence
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS
 from limosa.stores.postgres.inspection import inspect, match_function
+from limosa.stores.postgres.life import Life
 from limosa.stores.postgres.partition_indexes import late_indexes
 from limosa.stores.postgres.rows import Along, RowSource
 from limosa.stores.postgres.runner import Runner
@@ -74,9 +70,7 @@ class PostgresStore:
         self.capture = TriggerCapture(self.database, self.scope)
         self.runner = Runner(self.database, self.scope, self.table.server)
         self._strain = Strain(self.database, self.scope.table_oid)
-        self._life: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._number = 0
-        self._guard = threading.Lock()
+        self._life = Life(self.database)
 
     @property
     def begin(self) -> Begin:
@@ -146,19 +140,11 @@ class PostgresStore:
 
     def alive(self) -> int:
         """Registers this process as a worker by an advisory lock, which ends when the process does."""
-        with self._guard:
-            if self._life is None or self._life.closed:
-                self._life = self.database.connect()
-                self._number = secrets.randbits(62)
-                self._life.execute("SELECT pg_advisory_lock(%s::bigint)", (self._number,))
-            return self._number
+        return self._life.alive()
 
     def close(self) -> None:
         """Gives every connection back; safe to call again."""
-        with self._guard:
-            if self._life is not None:
-                self._life.close()
-                self._life = None
+        self._life.close()
         self.database.close()
 
 

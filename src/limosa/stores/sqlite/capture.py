@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from limosa.model.batch import Key
-from limosa.ports.capture import Change
-from limosa.ports.tx import Tx
-from limosa.stores.sqlite.database import Database
+from limosa.stores.sqlite.changes import ChangeTable
 from limosa.stores.sqlite.names import literal, quoted
 from limosa.stores.sqlite.scope import Scope
 
@@ -46,39 +43,14 @@ def capture_triggers(scope: Scope) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerCapture:
-    """The change table of one migration."""
+class TriggerCapture(ChangeTable):
+    """The change table of one migration, which triggers fill."""
 
-    database: Database
     scope: Scope
 
-    def take(self, limit: int) -> list[Change]:
-        """The oldest changes, in order; they stay until settled."""
-        with self.database.begin(snapshot=True) as tx:
-            found = tx.raw(
-                "SELECT id, key FROM limosa_change WHERE migration = ? ORDER BY id LIMIT ?", self.scope.id, limit
-            )
-        return [Change(number, tuple(json.loads(key))) for number, key in found]
-
-    def note(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Queues keys that must be read again."""
-        if keys:
-            tx.execute(
-                "INSERT INTO limosa_change (migration, key) SELECT %(id)s, k.value FROM json_each(%(keys)s) AS k",
-                {"id": self.scope.id, "keys": list(keys)},
-            )
-
-    def settle(self, ids: Sequence[int], tx: Tx) -> None:
-        """Removes exactly these changes."""
-        if ids:
-            tx.execute(
-                "DELETE FROM limosa_change WHERE id IN (SELECT value FROM json_each(%(ids)s))", {"ids": list(ids)}
-            )
-
-    def outstanding(self, tx: Tx) -> int:
-        """How many changes wait, as this transaction sees it."""
-        found = tx.execute("SELECT count(*) FROM limosa_change WHERE migration = %(id)s", {"id": self.scope.id})
-        return int(found[0][0])
+    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
+        """Empty: triggers note everything."""
+        return iter(())
 
     def intact(self) -> str | None:
         """What is wrong with the triggers; None while they stand as they were made, but for the table's name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from limosa.model.batch import Key, Row, Vectors
 from limosa.ports.carried import BuiltIndex, Compared, Nearest, Routed
@@ -33,7 +34,7 @@ class CarriedRows:
             sent = self.scope.listed(row.key for row in rows)
             waiting, excepted = self._waiting(sent, tx), self._excepted(sent, tx)
             found, strange = self._stored(sent, tx), self._payloads(sent, tx)
-        counts = dict.fromkeys(("waiting", "excepted", "equal", "vectors", "payloads", "missing"), 0)
+        counts: dict[str, Any] = dict.fromkeys(("waiting", "excepted", "equal", "vectors", "payloads", "missing"), 0)
         examples: list[Key] = []
         for row in rows:
             kind = _kind(row, waiting, excepted, found, strange)
@@ -70,6 +71,10 @@ class CarriedRows:
         return Compared(
             last=last, rows=len(rows), equal=len(rows) - len(wrong), payloads=len(wrong), examples=tuple(wrong[:3])
         )
+
+    def beside(self, queries: int, k: int) -> None:
+        """None: the old table and the new ones are searched by one and the same way."""
+        return
 
     def routed(self) -> Routed:
         """The target tables, in one snapshot."""

@@ -68,7 +68,7 @@ class SqliteStore:
             self.database.close()
             raise
         self.life = Life(self.database, migration.id)
-        self.capture = TriggerCapture(self.database, self.scope)
+        self.capture = TriggerCapture(self.database, self.scope.id, self.scope)
         self.runner = Runner(self.database, self.life)
 
     @property

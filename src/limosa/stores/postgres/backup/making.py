@@ -18,13 +18,13 @@ from limosa.stores.postgres.backup.manifest import Manifest, complete, half_made
 from limosa.stores.postgres.backup.programs import BIN, Programs, find_programs
 from limosa.stores.postgres.backup.rows import count_and_digest, settle
 from limosa.stores.postgres.database import Database, PostgresTx
+from limosa.stores.postgres.footing import Footing
 from limosa.stores.postgres.names import Relation, literal, quoted
-from limosa.stores.postgres.scope import Scope
 
 __all__ = ["no_program", "take_backup"]
 
 
-def take_backup(database: Database, scope: Scope, file: str) -> None:
+def take_backup(database: Database, scope: Footing, file: str) -> None:
     """Makes the backup that an operation names, unless it is complete already; safe to call again.
 
     Holds one snapshot, and ACCESS SHARE on what it reads, until it is done.
@@ -53,7 +53,7 @@ def take_backup(database: Database, scope: Scope, file: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _require_own(folder: Path, scope: Scope) -> None:
+def _require_own(folder: Path, scope: Footing) -> None:
     found = complete(folder)
     if found.migration != scope.id:
         raise Refused(
@@ -63,7 +63,7 @@ def _require_own(folder: Path, scope: Scope) -> None:
         )
 
 
-def _make(tx: PostgresTx, database: Database, scope: Scope, folder: Path, partial: Path) -> Manifest:
+def _make(tx: PostgresTx, database: Database, scope: Footing, folder: Path, partial: Path) -> Manifest:
     server = int(tx.execute("SHOW server_version_num")[0][0])
     programs = find_programs(server)
     if programs is None and kind_of(folder) == "database":
