@@ -7,14 +7,28 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from limosa.model.checking import Checking
+from limosa.model.identity import Identity
 from limosa.model.job import LaneName
 from limosa.model.place import Place
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
 
-__all__ = ["CARRIED", "Backfill", "Index", "Match", "Migration", "OnStart", "Shape", "Side", "Split", "UsageTable"]
+__all__ = [
+    "CARRIED",
+    "Backfill",
+    "Copy",
+    "Form",
+    "Index",
+    "Match",
+    "Migration",
+    "OnStart",
+    "Shape",
+    "Side",
+    "Split",
+    "UsageTable",
+]
 
-Shape = Literal["upgrade", "fill", "split"]
+Shape = Literal["upgrade", "fill", "split", "copy"]
 
 OnStart = Literal["migrate", "warn", "refuse"]
 
@@ -37,14 +51,14 @@ class Index:
 
     Attributes:
         kind: ``hnsw`` or ``ivfflat``.
-        metric: ``cosine``, ``l2`` or ``ip`` (inner product).
+        metric: ``cosine``, ``l2``, ``ip`` (inner product) or ``l1``.
         type: element type of the vector column: ``vector`` (float32) or ``halfvec``.
         m, ef_construction: HNSW build parameters (pgvector's defaults: 16 and 64).
         lists: IVFFlat lists; None takes rows / 1000, at least 10 (pgvector's advice).
     """
 
     kind: Literal["hnsw", "ivfflat"] = "hnsw"
-    metric: Literal["cosine", "l2", "ip"] = "cosine"
+    metric: Literal["cosine", "l2", "ip", "l1"] = "cosine"
     type: Literal["vector", "halfvec"] = "vector"
     m: int = 16
     ef_construction: int = 64
@@ -161,12 +175,47 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How points lie in a table.
+
+    Attributes:
+        key: the column for the ids.
+        vectors: name of a vector, empty for the one without a name, and its column.
+        columns: columns with the payload's field that goes there, a dot leads into a nested one; None for every other
+            column under its own name.
+        rest: the jsonb column for everything else in the payload; None where nothing else is.
+        made: how new ids are made; ``key`` holds the old ones then. None where ids are carried.
+    """
+
+    key: str
+    vectors: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...] | None = ()
+    rest: str | None = None
+    made: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Points that go to a place of another store; both are named in the migration's sides.
+
+    Attributes:
+        source, target: how points lie there; None for a collection, which knows it by itself.
+        build: whether an index is built; which one, the migration says, or the source's own graph.
+    """
+
+    source: Form | None = None
+    target: Form | None = None
+    build: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One job: source, target, and how to get there.
 
     Attributes:
         view: a view through which the application reads, over whichever vectors are in use; None for none.
         split: set for a split only; then ``source`` and ``target`` are the same side.
+        copy: set for a copy to another store only.
         backup: ``none``, ``table``, ``database``, or empty for what the store does best.
         on_start: what ``limosa.ensure`` does where there is something to do.
         checking: what verify is asked; no part of the digest.
@@ -181,6 +230,7 @@ class Migration:
     backfill: Backfill
     soak_days: int = 7
     split: Split | None = None
+    copy: Copy | None = None
     view: str | None = None
     backup: str = ""
     on_start: OnStart = "warn"
@@ -190,26 +240,31 @@ class Migration:
     def shape(self) -> Shape:
         """What the file asks for.
 
-        ``split``: a table becomes several. ``fill``: the space stays and missing vectors are made.
+        ``split``: a table becomes several. ``copy``: another store. ``fill``: the space stays and missing vectors
+        are made.
         """
-        if self.split is not None:
-            return "split"
+        if self.split is not None or self.copy is not None:
+            return "split" if self.split is not None else "copy"
         return "fill" if self.source.space.fingerprint == self.target.space.fingerprint else "upgrade"
+
+    @property
+    def carries(self) -> bool:
+        """Vectors travel as they are, and nothing is embedded."""
+        return self.split is not None or (self.copy is not None and self.target.space == CARRIED)
 
     @property
     def shortens(self) -> bool:
         """The target's space is the source's with fewer dimensions, and nothing else is another."""
         old, new = self.source.space, self.target.space
         alike = replace(old, dimensions=new.dimensions, normalise=new.normalise, oversize=new.oversize)
-        return self.split is None and new.dimensions < old.dimensions and alike == new
+        return self.copy is None and not self.carries and new.dimensions < old.dimensions and alike == new
 
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits over what is to be done: not over pace, money, or who answers where."""
         sides = [(side.place, side.space.fingerprint) for side in (self.source, self.target)]
         text = repr((self.name, sides, self.layout, self.index, self.match))
-        if self.split is not None:
-            text += repr(self.split)
+        text += "".join(repr(each) for each in (self.split, self.copy) if each is not None)
         # Named only where they are given: a migration that began without them is still the same one.
         text += "".join(
             f"{name}={value}"

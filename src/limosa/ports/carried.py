@@ -9,7 +9,7 @@ from typing import Protocol
 from limosa.model.batch import Key, Vectors
 from limosa.ports.search import Neighbour
 
-__all__ = ["BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
+__all__ = ["Beside", "BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Compared:
         vectors, payloads: the vector, or only the payload, is another.
         missing: no target holds the row.
         examples: at most three keys of the last three kinds.
+        rule: by which vectors are equal, in words.
     """
 
     last: Key | None
@@ -35,6 +36,7 @@ class Compared:
     payloads: int = 0
     missing: int = 0
     examples: tuple[Key, ...] = ()
+    rule: str = "bit for bit"
 
     @property
     def bad(self) -> int:
@@ -44,7 +46,8 @@ class Compared:
     def __add__(self, other: Compared) -> Compared:
         names = ("rows", "waiting", "excepted", "equal", "vectors", "payloads", "missing")
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
-        return Compared(last=other.last, **sums, examples=(*self.examples, *other.examples)[:3])
+        examples = (*self.examples, *other.examples)[:3]
+        return Compared(last=other.last, **sums, examples=examples, rule=other.rule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,22 @@ class Nearest:
     rows: list[Neighbour]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """One query, asked on both sides.
+
+    Attributes:
+        old, new: keys as each side gives them, nearest first.
+        ties: keys of the new side that are as near as the last of ``new``, and may stand for it.
+        elapsed_ms: what the new side took.
+    """
+
+    old: tuple[Key, ...]
+    new: tuple[Key, ...]
+    ties: frozenset[Key]
+    elapsed_ms: float
+
+
 class Carried(Protocol):
     """What can be said of carried rows; changes nothing."""
 
@@ -99,6 +118,10 @@ class Carried(Protocol):
             vector: shape (d,), float32.
             exact: every row is compared and no index asked.
         """
+        ...
+
+    def beside(self, queries: int, k: int) -> list[Beside] | None:
+        """Stored vectors as queries on both sides, each for k rows; None where there are not two sides to ask."""
         ...
 
     def routed(self) -> Routed:

@@ -1,0 +1,320 @@
+"""Points as rows of the flow: read from a collection, written where they land."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limosa.errors import Refused
+from limosa.model.batch import Key, Row, VectorRows, Vectors, Written
+from limosa.model.identity import taken
+from limosa.model.place import Text
+from limosa.model.point import Json, Point, PointVector, Sparse
+from limosa.model.vectors import normalised
+from limosa.ports.collection import Collection
+from limosa.ports.landing import Landing
+from limosa.ports.target import Part
+from limosa.ports.tx import Begin, Tx
+
+__all__ = [
+    "BackSource",
+    "BackTarget",
+    "PointRow",
+    "PointSource",
+    "PointTarget",
+    "Seen",
+    "UNIT_ERROR",
+    "digest",
+    "same",
+    "text_of",
+]
+
+UNIT_ERROR = 1e-6
+"""The most that normalising twice in float32 moves a component of a unit vector: some units in the last place."""
+
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+"""A field in a template."""
+
+_NONE: Vectors = np.zeros(0, dtype=np.float32)
+"""Stands for the vectors of a point, which travel in it, and also where it has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PointRow(Row):
+    """A row that is a point."""
+
+    point: Point
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A point as it was read; equal to another reading of the same. Few are ever held against each other."""
+
+    point: Point
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Seen) and digest(self.point) == digest(other.point)
+
+    def __hash__(self) -> int:
+        return digest(self.point)
+
+
+@dataclass(frozen=True, slots=True)
+class PointSource:
+    """Reads a collection as rows.
+
+    Attributes:
+        text: how the text is made of a payload that is embedded; None where vectors are carried.
+    """
+
+    collection: Collection
+    text: Text | None = None
+
+    def top(self) -> Key | None:
+        """A key behind which no other can be."""
+        return self.collection.last()
+
+    def count(self) -> int:
+        """How many points there are now."""
+        return self.collection.describe().points
+
+    def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
+        """The edge that lies ``rows`` points after ``after``; None when fewer are left."""
+        found = self.collection.read(after, rows, bare=True)
+        return found[-1].key if len(found) == rows else None
+
+    def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
+        """Points in (after, upper], in the collection's order."""
+        edge = self.collection.order(upper)
+        found = self.collection.read(after, limit)
+        if found and self.collection.order(found[-1].key) > edge:
+            found = [each for each in found if self.collection.order(each.key) <= edge]
+        return [_row(each, self.text) for each in found]
+
+    def reread(self, keys: Sequence[Key]) -> list[Row]:
+        """These points; missing ones are left out."""
+        return [_row(each, self.text) for each in self.collection.fetch(keys)]
+
+
+@dataclass(frozen=True, slots=True)
+class BackSource:
+    """Reads what landed, as the application has changed it there: only what was noted is asked for."""
+
+    landing: Landing
+
+    def top(self) -> Key | None:
+        """None: there is no range to read."""
+        return None
+
+    def count(self) -> int:
+        """Nothing is read by range."""
+        return 0
+
+    def cut(self, after: Key | None, top: Key, *, rows: int) -> Key | None:
+        """None: see ``top``."""
+        return None
+
+    def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
+        """Nothing: see ``top``."""
+        return []
+
+    def reread(self, keys: Sequence[Key]) -> list[Row]:
+        """These points as they are now; missing ones are left out."""
+        return [_row(each) for each in self.landing.fetch(keys)]
+
+
+@dataclass(frozen=True, slots=True)
+class BackTarget:
+    """Lets points flow back into the collection that they came from.
+
+    The collection knows no transactions: what is written there stands before the ledger says so, and is written again
+    where that fails.
+    """
+
+    begin: Begin
+    collection: Collection
+    source: BackSource
+    text: Text | None = None
+
+    def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
+        """Stores the points in the place of what stood under their ids."""
+        points = [_point(row) for row in rows]
+        rejected: list[tuple[int, str]] = []
+        if self.text is not None:
+            points, rejected = self._with_old_vectors(points, self.text)
+        left = [place for place in range(len(rows)) if place not in dict(rejected)]
+        rejected += [(left[at], why) for at, why in self.collection.write([points[place] for place in left])]
+        bad = {place for place, _ in rejected}
+        return Written([place for place in range(len(rows)) if place not in bad], rejected=rejected)
+
+    def _with_old_vectors(self, points: Sequence[Point], text: Text) -> tuple[list[Point], list[tuple[int, str]]]:
+        """The points as the old store may have them: with its own vectors, where their text is still the same."""
+        old = {each.key: each for each in self.collection.fetch([each.key for each in points])}
+        found: list[Point] = []
+        rejected: list[tuple[int, str]] = []
+        for place, point in enumerate(points):
+            before = old.get(point.key)
+            found.append(point if before is None else replace(point, vectors=before.vectors))
+            if before is None or text_of(before, text) != text_of(point, text):
+                rejected.append((place, "its text is another now, and the old store's model is not asked"))
+        return found, rejected
+
+    def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
+        """Reads these points again; whoever changes them meanwhile notes them anew."""
+        return self.source.reread(keys) if keys else []
+
+    def withdraw(self, part: Part, tx: Tx) -> int:
+        """Refused: points are taken back as a whole."""
+        raise _whole()
+
+    def erase(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Takes points away that are gone; what could not be written stays as it is there."""
+        there = {each.key for each in self.source.landing.fetch(keys, bare=True)}
+        self.collection.erase([key for key in keys if key not in there])
+
+
+@dataclass(frozen=True, slots=True)
+class PointTarget:
+    """Writes rows that are points where they land.
+
+    Attributes:
+        made: name of the one vector that is made; None where they are carried.
+    """
+
+    begin: Begin
+    landing: Landing
+    source: PointSource
+    made: str | None = None
+
+    def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
+        """Stores the points with the vectors that were made for them, or that they carry themselves."""
+        points = [_point(row) for row in rows]
+        if self.made is not None:
+            made = self.made
+            points = [replace(each, vectors={made: vectors[i]}) for i, each in enumerate(points)]
+        return self.landing.write(points, tx)
+
+    def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
+        """Reads these points again: another store's cannot be locked."""
+        return self.source.reread(keys) if keys else []
+
+    def withdraw(self, part: Part, tx: Tx) -> int:
+        """Refused: points are taken back as a whole."""
+        raise _whole()
+
+    def erase(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Takes these points away."""
+        self.landing.erase(keys, tx)
+
+
+def _whole() -> Refused:
+    return Refused(
+        "A part of a copy is not taken back by itself.",
+        needed="A rollback of the whole migration.",
+        do="limosa rollback FILE without --chunk or --table.",
+    )
+
+
+def text_of(point: Point, text: Text) -> str | None:
+    """The text that a payload gives, as a table's columns give theirs; None where it has no part of it."""
+    if text.template is not None:
+        names = PLACEHOLDER.findall(text.template)
+        values = {name: _words(point.payload, name) for name in names}
+        if all(value is None for value in values.values()):
+            return None
+        return PLACEHOLDER.sub(lambda found: values[found[1]] or "", text.template)
+    parts = [part for part in (_words(point.payload, name) for name in text.columns) if part is not None]
+    return "\n\n".join(parts) if parts else None
+
+
+def _words(payload: Mapping[str, Json], field: str) -> str | None:
+    _, value = taken(payload, field)
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _row(point: Point, text: Text | None = None) -> PointRow:
+    told = text_of(point, text) if text is not None else None
+    return PointRow(key=point.key, text=told, version=(), vector=_NONE, raw=(Seen(point),), point=point)
+
+
+def _point(row: Row) -> Point:
+    assert isinstance(row, PointRow)  # noqa: S101 - the ports promise that source and target belong together
+    return row.point
+
+
+def digest(point: Point) -> int:
+    """Eight bytes that are equal for equal points, wherever they are.
+
+    Of id, payload and every vector, bit for bit; numbers of the payload by their value.
+    """
+    made = hashlib.blake2b(digest_size=8)
+    made.update(json.dumps([point.key, _plain(dict(point.payload))], sort_keys=True, ensure_ascii=True).encode())
+    for name, vector in sorted(point.vectors.items()):
+        made.update(name.encode() + b"\0")
+        for part in _arrays(vector):
+            made.update(part)
+    return int.from_bytes(made.digest(), "big")
+
+
+def _plain(value: Json) -> Json:
+    """1.0 is 1: stores differ in which they give back."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return {name: _plain(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _arrays(vector: PointVector) -> Iterable[bytes]:
+    if isinstance(vector, Sparse):
+        return vector.positions.astype("<u4").tobytes(), vector.values.astype("<f4").tobytes()
+    return (repr(vector.shape).encode(), vector.astype("<f4").tobytes())
+
+
+def same(one: Point, other: Point, *, unit: Set[str] = frozenset()) -> tuple[bool, bool]:
+    """Whether the vectors are equal, and whether the payloads are.
+
+    Args:
+        unit: names of vectors that one side keeps at length 1: they are equal where they point the same way, to
+            ``UNIT_ERROR``; all others bit for bit.
+    """
+    alike = one.vectors.keys() == other.vectors.keys() and all(
+        _alike(vector, other.vectors[name], unit=name in unit) for name, vector in one.vectors.items()
+    )
+    return alike, _equal(one.payload, other.payload)
+
+
+def _alike(one: PointVector, other: PointVector, *, unit: bool) -> bool:
+    if isinstance(one, Sparse) or isinstance(other, Sparse):
+        return list(_arrays(one)) == list(_arrays(other))
+    # As whole numbers: every bit counts, that of -0.0 too.
+    if one.shape == other.shape and np.array_equal(_bits(one), _bits(other)):
+        return True
+    if not unit or one.shape != other.shape:
+        return False
+    # The vectors of a point that has several of one name are each of length 1.
+    apart = normalised(np.atleast_2d(one)) - normalised(np.atleast_2d(other))
+    return bool(np.abs(apart).max(initial=0) <= UNIT_ERROR)
+
+
+def _bits(vector: Vectors) -> NDArray[np.uint32]:
+    return np.ascontiguousarray(vector, dtype=np.float32).view(np.uint32)
+
+
+def _equal(one: object, other: object) -> bool:
+    """Values of JSON: numbers by their value, and a truth value is none."""
+    if isinstance(one, Mapping):
+        return (
+            isinstance(other, Mapping)
+            and len(one) == len(other)
+            and all(name in other and _equal(value, other[name]) for name, value in one.items())
+        )
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(_equal, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
