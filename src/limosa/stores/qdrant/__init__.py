@@ -1,0 +1,1 @@
+"""Qdrant: a server, the client's local mode, and the engine in this process."""

@@ -1,0 +1,1 @@
+"""Qdrant's real engine behind its REST protocol on loopback, and faults on the way to it."""
