@@ -1,0 +1,1 @@
+"""Chroma: a server, and the engine in this process on a folder."""
