@@ -1,0 +1,1 @@
+"""LanceDB: a folder of tables, opened by the engine in this process."""
