@@ -1,0 +1,1 @@
+"""Milvus: a file that the engine in this process opens, and a server."""
