@@ -1,0 +1,1 @@
+"""A table of Postgres in which the points of another store arrive."""

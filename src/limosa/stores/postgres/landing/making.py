@@ -1,0 +1,259 @@
+"""What has to be made for points: the table, its indexes, the function that searches it; as checks and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from limosa.model.migration import Index, Match
+from limosa.model.operation import Operation
+from limosa.model.plan import Check
+from limosa.model.point import Collected, Point, VectorSpec
+from limosa.ports.landing import Ground
+from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.indexes import MAX_DIMENSIONS, building, index_bytes
+from limosa.stores.postgres.landing.columns import Arrived, Field, chosen, kinds, named
+from limosa.stores.postgres.landing.site import Site
+from limosa.stores.postgres.landing.switching import switching
+from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
+from limosa.stores.postgres.names import Relation, distinct, literal, parse_relation, quoted
+from limosa.stores.postgres.seat import Seat
+
+__all__ = ["ground", "vector_index"]
+
+ROW_BYTES = 60
+"""A row's head, its place in a page and in the key's index, beside its values."""
+
+
+def ground(
+    site: Site,
+    collected: Collected,
+    sample: Sequence[Point],
+    *,
+    index: Index | None,
+    match: Match | None,
+    tx: PostgresTx,
+) -> Ground:
+    """What is to be made for such points, and what is in the way."""
+    arrived = chosen(site.form, collected, sample)
+    checks = [*_named(site, collected), *_sizes(site, collected), *_free(site, tx), *_mixed(site, collected, sample)]
+    operations = [_table(site, arrived)]
+    if not any(check.verdict == "refused" for check in checks):
+        operations += _vector_indexes(site, arrived, collected, index) if site.build else []
+        operations += _payload_indexes(site, arrived, collected)
+        operations += [_function(site, arrived, collected, match)] if match is not None else []
+        operations += switching(site, arrived)
+    return Ground(checks=tuple(checks), operations=tuple(operations), sizes=_foreseen(arrived, collected))
+
+
+def vector_index(site: Site, column: Field) -> Relation:
+    """Name of the index on a vector."""
+    return Relation(site.relation.schema, distinct(f"{site.relation.name}_{column.name}", "_idx"))
+
+
+def _graph_of(spec: VectorSpec, index: Index | None) -> Index:
+    """The index that the file asks for, else the graph that the source has."""
+    if index is not None:
+        return index
+    usual = Index()
+    return Index(metric=spec.metric, m=spec.m or usual.m, ef_construction=spec.ef_construction or usual.ef_construction)
+
+
+def _refused(said: str, needed: str, do: str) -> Check:
+    return Check(name="vectors", verdict="refused", said=said, needed=needed, do=do)
+
+
+def _named(site: Site, collected: Collected) -> Iterator[Check]:
+    """Every vector of the source has a column, and every column a vector."""
+    wanted = dict(site.form.vectors)
+    listed = ", ".join(repr(name) for name in sorted(collected.vectors) if name) or "one without a name"
+    for name in wanted:
+        if name not in collected.vectors:
+            called = f"no vector {name!r}" if name else "no vector without a name"
+            do = 'Name them: vector = { NAME = "column" } in [target].'
+            yield _refused(f"The source has {called}; it has {listed}.", "A vector that is there.", do)
+    for name in sorted(collected.vectors):
+        called = repr(name) if name else "without a name"
+        if name not in wanted:
+            said = f"The vector {called} has no column."
+            yield _refused(said, "A column for each vector.", f'Add {name} = "column" to vector in [target].')
+
+
+def _sizes(site: Site, collected: Collected) -> Iterator[Check]:
+    """pgvector's bounds."""
+    for name, column in site.form.vectors:
+        spec = collected.vectors.get(name)
+        if (
+            spec is not None
+            and spec.kind == "dense"
+            and site.build
+            and (spec.dimensions or 0) > MAX_DIMENSIONS["vector"]
+        ):
+            yield Check(
+                name="index",
+                verdict="refused",
+                said=f"{column} would have {spec.dimensions} dimensions.",
+                needed=f"At most {MAX_DIMENSIONS['vector']} for an index on vector.",
+                do="Set index = false in [target], and make one on halfvec yourself.",
+            )
+
+
+def _free(site: Site, tx: PostgresTx) -> Iterator[Check]:
+    if tx.raw("SELECT to_regclass($1) IS NOT NULL", site.relation.sql)[0][0] and not tx.raw(site.made)[0][0]:
+        yield Check(
+            name="table",
+            verdict="refused",
+            said=f"There is a table {site.relation} already.",
+            needed="A name that is free: the points get a table of their own.",
+            do="Give table in [target] another name, or drop that one.",
+        )
+    if not tx.raw("SELECT has_schema_privilege($1, 'CREATE')", site.relation.schema)[0][0]:
+        yield Check(
+            name="rights",
+            verdict="refused",
+            said=f"{site.server.user} may not make a table in the schema {site.relation.schema}.",
+            needed="CREATE on it.",
+            do=f"GRANT CREATE ON SCHEMA {quoted(site.relation.schema)} TO {quoted(site.server.user)};",
+        )
+
+
+def _mixed(site: Site, collected: Collected, sample: Sequence[Point]) -> Iterator[Check]:
+    """Fields that are one thing here and another there, and such as no sampled point has."""
+    for column, source in () if collected.fields else named(site.form, collected, sample):
+        found = kinds(sample, source)
+        seen = {kind: count for kind, count in found.items() if kind != "null"}
+        if not seen and sample:
+            said = f"None of {len(sample):,} sampled points has a field {source}; the column {column} becomes jsonb."
+            yield Check(name="fields", verdict="note", said=said)
+        elif len(seen) > 1 and set(seen) != {"whole number", "number"}:
+            told = ", ".join(f"{count:,} times a {kind}" for kind, count in sorted(seen.items()))
+            said = f"{source} is {told} in {len(sample):,} sampled points; the column {column} becomes jsonb."
+            yield Check(name="fields", verdict="note", said=said)
+
+
+def _foreseen(arrived: Arrived, collected: Collected) -> dict[str, object]:
+    dense = [each.dimensions or 0 for each in arrived.of("vector") if each.type == "vector"]
+    table = collected.points * (4 * sum(dense) + 8 + ROW_BYTES)
+    built = sum(index_bytes(collected.points, d, base="vector") for d in dense)
+    return {"table_bytes": table, "index_bytes": built}
+
+
+def _table(site: Site, arrived: Arrived) -> Operation:
+    rules = {"key": " PRIMARY KEY", "made": " PRIMARY KEY", "rest": " NOT NULL DEFAULT '{}'"}
+    if arrived.of("made"):
+        # What the application adds has no id from before; it is known by this one.
+        rules["key"] = " NOT NULL UNIQUE DEFAULT gen_random_uuid()::text"
+    lines = []
+    for each in arrived.fields:
+        kind = f"{quoted(site.schema)}.{_told(each)}" if each.part == "vector" else each.type
+        rest = rules.get(each.part, "")
+        lines.append(f"{quoted(each.name)} {kind}{rest}")
+    table = site.relation.sql
+    return Operation(
+        id="make-table",
+        step="expand",
+        title=f"Make the table {site.relation}: " + ", ".join(f"{each.name} {_told(each)}" for each in arrived.fields),
+        do=(
+            f"CREATE TABLE {table} ({', '.join(lines)})",
+            f"COMMENT ON TABLE {table} IS {literal(site.mark)}",
+        ),
+        undo=(f"DROP TABLE IF EXISTS {table}",),
+        probe=site.made,
+    )
+
+
+def _told(each: Field) -> str:
+    if each.part != "vector" or each.dimensions is None:
+        return each.type
+    base, _, several = each.type.partition("[")
+    return f"{base}({each.dimensions}){'[]' if several else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column as an index wants to know it."""
+
+    relation: Relation
+    column: str
+    extension_schema: str
+    new_dimensions: int
+    base: str = "vector"
+
+    def new(self, epoch: int) -> Seat:
+        """Where it stands."""
+        return Seat(relation=self.relation, column=self.column, alias="t", key=())
+
+
+def _vector_indexes(site: Site, arrived: Arrived, collected: Collected, index: Index | None) -> Iterator[Operation]:
+    dense = [each for each in arrived.of("vector") if each.type == "vector"]
+    for number, each in enumerate(dense, 1):
+        column = _Column(site.relation, each.name, site.schema, each.dimensions or 1)
+        made = building(
+            column,
+            _graph_of(collected.vectors[each.source], index),
+            vector_index(site, each),
+            site.relation.sql,
+            rows=collected.points,
+        )
+        yield made if number == 1 else replace(made, id=f"{made.id}-{number}")
+
+
+def _payload_indexes(site: Site, arrived: Arrived, collected: Collected) -> Iterator[Operation]:
+    """What had an index there gets one here: a column of its own a b-tree, everything else one over the rest."""
+    columns = {each.source: each for each in arrived.of("field")}
+    for field in sorted(collected.indexed):
+        if field in columns and columns[field].type != "jsonb":
+            name = columns[field].name
+            yield _plain(site, f"{name}_idx", f"({quoted(name)})", f"as {field} had one")
+    nested = sorted(set(collected.indexed) - {source for source, each in columns.items() if each.type != "jsonb"})
+    rest = site.form.rest
+    if nested and rest is not None:
+        yield _plain(
+            site, f"{rest}_idx", f"USING gin ({quoted(rest)} jsonb_path_ops)", f"as {', '.join(nested)} had one"
+        )
+
+
+def _plain(site: Site, suffix: str, on: str, why: str) -> Operation:
+    index = Relation(site.relation.schema, distinct(site.relation.name, f"_{suffix}"))
+    return Operation(
+        id=f"index-{suffix}",
+        step="index",
+        title=f"Build the index {index.name} {on.lower() if on.startswith('USING') else on}, {why}",
+        do=(f"CREATE INDEX {quoted(index.name)} ON {site.relation.sql} {on}",),
+        undo=(f"DROP INDEX IF EXISTS {index.sql}",),
+        probe=f"SELECT to_regclass({literal(index.sql)}) IS NOT NULL",
+        lock="SHARE",
+    )
+
+
+def _function(site: Site, arrived: Arrived, collected: Collected, match: Match) -> Operation:
+    """The function that an application calls: nearest first, above a threshold, of rows whose rest holds a filter."""
+    schema, name = parse_relation(match.function)
+    function = Relation(schema or site.relation.schema, name)
+    first = arrived.of("vector")[0]
+    metric = collected.vectors[first.source].metric
+    extension = quoted(site.schema)
+    types = {each.name: each.type for each in arrived.fields}
+    answered = ", ".join(f"{quoted(each)} {types[each]}" for each in match.returns)
+    listed = ", ".join(f"t.{quoted(each)}" for each in match.returns)
+    distance = f"t.{quoted(first.name)} OPERATOR({extension}.{OPERATORS[metric]}) $1"
+    similarity = SIMILARITIES[metric].format("s.limosa_distance")
+    outer = ", ".join(f"s.{quoted(each)}" for each in match.returns)
+    held = match.filter or site.form.rest
+    kept = f"t.{quoted(held)} @> $4" if held is not None else "$4 = '{}'"
+    holding = f" and by what their {held} holds" if held is not None else ""
+    arguments = f"{extension}.vector, double precision, integer, jsonb"
+    return Operation(
+        id="match-function",
+        step="index",
+        title=f"Make the function {function}, which finds rows by nearness{holding}",
+        do=(
+            f"CREATE FUNCTION {function.sql}(query_embedding {extension}.vector, match_threshold double precision,"
+            f" match_count integer, filter jsonb DEFAULT '{{}}') RETURNS TABLE({answered}, similarity double precision)"
+            f" LANGUAGE sql STABLE AS $limosa_match$ SELECT {outer}, ({similarity})::double precision FROM ("
+            f"SELECT {listed}, {distance} AS limosa_distance FROM {site.relation.sql} AS t WHERE {kept}"
+            f" ORDER BY {distance} LIMIT $3) AS s WHERE ({similarity}) > $2 ORDER BY s.limosa_distance $limosa_match$",
+        ),
+        undo=(f"DROP FUNCTION IF EXISTS {function.sql}({arguments})",),
+        probe=f"SELECT to_regprocedure({literal(f'{function.sql}({arguments})')}) IS NOT NULL",
+    )

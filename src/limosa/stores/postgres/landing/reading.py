@@ -1,0 +1,128 @@
+"""Rows of a table read as points: by key, in the order of the key, and by nearness."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from limosa.model.batch import Key, Vectors
+from limosa.model.point import Metric, Point
+from limosa.stores.postgres.codec import text_of_vector
+from limosa.stores.postgres.database import Database
+from limosa.stores.postgres.landing.columns import Arrived
+from limosa.stores.postgres.landing.rows import points_of
+from limosa.stores.postgres.landing.vectors import SHAPES
+from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
+from limosa.stores.postgres.names import Relation, quoted
+
+__all__ = ["WHOLE", "PointReader"]
+
+WHOLE = {"smallint": 1 << 15, "integer": 1 << 31, "bigint": 1 << 63}
+"""Types of keys that are whole numbers, and the first number that is too large for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointReader:
+    """Reads one table.
+
+    Attributes:
+        schema: of pgvector.
+    """
+
+    database: Database
+    relation: Relation
+    arrived: Arrived
+    schema: str
+
+    def read(self, after: Key | None, limit: int, *, bare: bool = False) -> list[Point]:
+        """The points behind a key, in the order of ``order``."""
+        beyond = f" WHERE {self._key} > $1::text::{self.arrived.key.type}" if after is not None else ""
+        sql = (
+            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t{beyond}"
+            f" ORDER BY {self._key} LIMIT {int(limit)}"
+        )
+        with self.database.autocommit() as tx:
+            found = tx.raw(sql, *(after or ()), binary=True)
+        return points_of(found, self.arrived, bare=bare)
+
+    def last(self) -> Key | None:
+        """The last key there is now."""
+        # An unqualified name would be that of the text that is selected.
+        sql = f"SELECT {self._cells(bare=True)} FROM {self.relation.sql} AS t ORDER BY {self._key} DESC LIMIT 1"
+        with self.database.autocommit() as tx:
+            found = tx.raw(sql)
+        return (found[0][0],) if found else None
+
+    def fetch(self, keys: Sequence[Key], *, bare: bool = False) -> list[Point]:
+        """These points; those that are not there, or could not be, are left out."""
+        fitting = self.fitting(keys)
+        if not fitting:
+            return []
+        sql = (
+            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t"
+            f" JOIN unnest($1::text[]) AS s(k) ON t.{quoted(self.arrived.key.name)} = s.k::{self.arrived.key.type}"
+        )
+        with self.database.autocommit() as tx:
+            found = tx.raw(sql, fitting, binary=True)
+        return points_of(found, self.arrived, bare=bare)
+
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
+    ) -> list[tuple[Key, float]]:
+        """At most k keys and similarities, nearest first."""
+        column = quoted(self.arrived.vector(name).name)
+        operator = f"OPERATOR({quoted(self.schema)}.{OPERATORS[metric]})"
+        distance = f"t.{column} {operator} $1::text::{quoted(self.schema)}.vector"
+        sql = (
+            f"SELECT t.{quoted(self.arrived.key.name)}::text, {SIMILARITIES[metric].format(f'({distance})')}"
+            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL ORDER BY {distance} LIMIT {int(k)}"
+        )
+        with self.database.begin() as tx:
+            if exact:
+                tx.raw("SET LOCAL enable_indexscan = off")
+            return [((key,), float(near)) for key, near in tx.raw(sql, text_of_vector(vector), prepare=False)]
+
+    def order(self, key: Key) -> tuple[int, ...]:
+        """A value by which keys are in the order in which they are read; one that cannot be there comes last."""
+        if self.arrived.key.type in WHOLE:
+            return (int(key[0]),) if self.fitting([key]) else (1 << 64,)
+        if self.arrived.key.type == "uuid":
+            return (uuid.UUID(key[0]).int,) if self.fitting([key]) else (1 << 128,)
+        return tuple(key[0].encode("utf-8", "surrogatepass"))
+
+    def fitting(self, keys: Sequence[Key]) -> list[str]:
+        """Keys that the key's type can be; no other can be there."""
+        kind = self.arrived.key.type
+        found = [key for (key,) in keys]
+        if kind in WHOLE:
+            return [key for key in found if _whole(key) and -WHOLE[kind] <= int(key) < WHOLE[kind]]
+        return [key for key in found if _is_uuid(key)] if kind == "uuid" else [key for key in found if "\0" not in key]
+
+    @property
+    def _key(self) -> str:
+        # A text's order is the same everywhere only by its bytes.
+        bytewise = "" if self.arrived.key.type in {*WHOLE, "uuid"} else ' COLLATE "C"'
+        return f"t.{quoted(self.arrived.key.name)}{bytewise}"
+
+    def _cells(self, *, bare: bool) -> str:
+        cells = [f"t.{quoted(self.arrived.key.name)}::text"]
+        if not bare:
+            for each in (*self.arrived.of("field"), *self.arrived.of("rest")):
+                cells.append(each.cell.select.format(f"t.{quoted(each.name)}"))
+            for each in self.arrived.of("vector"):
+                sent = SHAPES[each.type].sent
+                cells.append(sent.format(schema=quoted(self.schema), column=f"t.{quoted(each.name)}"))
+        return ", ".join(cells)
+
+
+def _whole(key: str) -> bool:
+    digits = key.removeprefix("-")
+    return digits.isdecimal() and digits.isascii() and str(int(key)) == key
+
+
+def _is_uuid(key: str) -> bool:
+    try:
+        return str(uuid.UUID(key)) == key
+    except ValueError:
+        return False
