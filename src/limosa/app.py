@@ -25,7 +25,7 @@ from limosa.ports.embedder import Embedder
 from limosa.steps.cutover import cutover
 from limosa.steps.doctor import Diagnosis, doctor, scrutiny_of
 from limosa.steps.duplicates import Duplicates, duplicates
-from limosa.steps.finish import finish
+from limosa.steps.finish import finish, require_name
 from limosa.steps.plan import admit, begun, plan
 from limosa.steps.report import Report, report
 from limosa.steps.restore import RestoreWish, restore
@@ -218,13 +218,21 @@ class App:
         self._say(f"{count:,} rows were taken back, and wait")
         return []
 
-    def finish(self, *, drop_old: bool = False) -> None:
+    def finish(self, *, drop_old: bool = False, delete: str = "") -> None:
         """Drops the old side for good; of a split the old table only with ``drop_old``.
 
+        Args:
+            delete: of a copy the name of the old store's collection, which is deleted then; else it stays.
+
         Raises:
-            Refused: the migration is not switched.
+            Refused: the migration is not switched, or that is not the collection's name.
         """
-        finish(self.voyage, drop_old=drop_old or self.migration.split is None)
+        if self.migration.copy is not None or delete:
+            require_name(self.migration, delete)
+            drop_old = bool(delete)
+        else:
+            drop_old = drop_old or self.migration.split is None
+        finish(self.voyage, drop_old=drop_old)
 
     def restore(
         self,

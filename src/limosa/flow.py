@@ -16,11 +16,15 @@ from limosa.steps.backfill import backfill, catch_up
 from limosa.steps.braking import braking
 from limosa.steps.expand import expand
 from limosa.steps.index import index
+from limosa.steps.notice import notice
 from limosa.steps.sampling import sampling
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage
 
 __all__ = ["Ending", "begin", "run"]
+
+LOOKS = 3
+"""How often both sides are held against each other before a difference is taken for one that stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +109,23 @@ def _go_on(voyage: Voyage, record: Record, limit: int | None) -> list[Proof]:
         with voyage.store.runner.alone():
             amend(voyage, "expand")
             amend(voyage, "index")
-        catch_up(voyage)
-        return verify(voyage)
+        return _proved(voyage)
     expand(voyage)
     if not backfill(voyage, limit=limit):
         return []
     voyage.heed()
     index(voyage)
-    catch_up(voyage)
-    voyage.heed()
-    return verify(voyage)
+    return _proved(voyage)
+
+
+def _proved(voyage: Voyage) -> list[Proof]:
+    """Caught up and verified; a source that tells nothing of its changes may have changed since it was looked at."""
+    proofs: list[Proof] = []
+    for _ in range(1 if voyage.store.capabilities.capture else LOOKS):
+        notice(voyage)
+        catch_up(voyage)
+        voyage.heed()
+        proofs = verify(voyage)
+        if not any(proof.verdict == "different" for proof in proofs):
+            break
+    return proofs

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from limosa.config import load
+from limosa.config.copy import COPY_SECTIONS
 from limosa.config.schema import SECTIONS
 from limosa.config.split import SPLIT_SECTIONS
 from limosa.errors import LimosaError
@@ -43,7 +44,9 @@ def test_a_file_with_an_unknown_key_would_be_seen(tmp_path: Path) -> None:
         load(file)
 
 
-@pytest.mark.parametrize(("name", "sections"), [("file", SECTIONS), ("split-file", SPLIT_SECTIONS)])
+@pytest.mark.parametrize(
+    ("name", "sections"), [("file", SECTIONS), ("split-file", SPLIT_SECTIONS), ("copy-file", COPY_SECTIONS)]
+)
 def test_every_key_of_the_file_is_described_and_no_other(
     name: str, sections: Mapping[tuple[str, ...], type[BaseModel]]
 ) -> None:

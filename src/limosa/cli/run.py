@@ -8,6 +8,7 @@ import typer
 
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Json
+from limosa.cli.words import words_of
 from limosa.errors import ProofFailed
 
 if TYPE_CHECKING:
@@ -103,12 +104,8 @@ def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> 
 
 
 def _say_what_is_next(shape: Shape, proofs: Sequence[Proof], out: Console) -> None:
-    fill = shape == "fill"
     _sum_up(proofs, out)
-    onward = "limosa finish takes the triggers away" if fill else "limosa cutover makes these vectors the application's"
-    if shape == "split":
-        onward = "limosa cutover puts a view over the new tables in the old one's place"
-    out.print(f"next      {onward}; limosa rollback goes back", soft_wrap=True)
+    out.print(f"next      {words_of(shape).onward}; limosa rollback goes back", soft_wrap=True)
 
 
 def _sum_up(proofs: Sequence[Proof], out: Console) -> None:

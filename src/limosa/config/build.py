@@ -9,6 +9,8 @@ from limosa.config.schema import (
     BackfillSection,
     File,
     IndexSection,
+    MatchSection,
+    PaceSection,
     SourceSection,
     SpaceSection,
     TargetSection,
@@ -20,7 +22,7 @@ from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
 
-__all__ = ["build"]
+__all__ = ["build", "index_of", "match_of", "paced", "side_of"]
 
 
 def build(file: File, folder: Path) -> Migration:
@@ -31,31 +33,20 @@ def build(file: File, folder: Path) -> Migration:
     """
     source, target, backfill = file.source, file.target, file.backfill
     own_text = not target.model_fields_set.isdisjoint({"text", "template", "query"})
-    source_side = _side(_place(source, _text(source)), source.space, backfill)
+    source_side = side_of(_place(source, _text(source)), source.space, backfill.oversize)
     place = _place(source, _text(target if own_text else source))
-    target_side = _side(replace(place, vector_table=target.vector_table), target.space or source.space, backfill)
+    target_side = side_of(
+        replace(place, vector_table=target.vector_table), target.space or source.space, backfill.oversize
+    )
     fill = source_side.space.fingerprint == target_side.space.fingerprint
     return Migration(
         name=file.name,
         source=source_side,
         target=target_side,
         layout=target.layout,
-        index=_index(target, default=None if fill else Index()),
-        match=_match(target),
-        backfill=Backfill(
-            batch_rows=backfill.batch_rows,
-            budget_usd=backfill.budget_usd,
-            max_pending=backfill.max_pending,
-            cache_mb=backfill.cache_mb,
-            usage=_usage(backfill),
-            requests_per_minute=backfill.requests_per_minute,
-            tokens_per_minute=backfill.tokens_per_minute,
-            limits=Limits(
-                max_lag_s=backfill.max_lag_s, max_lock_waits=backfill.max_lock_waits, wait_while=backfill.wait_while
-            ),
-            pause_file=backfill.pause_file,
-            lane=backfill.lane,
-        ),
+        index=index_of(target.index) if "index" in target.model_fields_set else None if fill else Index(),
+        match=match_of(target.match),
+        backfill=replace(paced(backfill, batch_rows=backfill.batch_rows), usage=_usage(backfill), lane=backfill.lane),
         view=target.view,
         backup=backfill.backup,
         soak_days=_first(file.soak_days, backfill.soak_days, 7),
@@ -105,7 +96,24 @@ def _place(source: SourceSection, text: Text) -> Place:
     )
 
 
-def _side(place: Place, section: SpaceSection, backfill: BackfillSection) -> Side:
+def paced(section: PaceSection, *, batch_rows: int) -> Backfill:
+    """How rows are filled, as far as every file says it."""
+    return Backfill(
+        batch_rows=batch_rows,
+        budget_usd=section.budget_usd,
+        max_pending=section.max_pending,
+        cache_mb=section.cache_mb,
+        requests_per_minute=section.requests_per_minute,
+        tokens_per_minute=section.tokens_per_minute,
+        limits=Limits(
+            max_lag_s=section.max_lag_s, max_lock_waits=section.max_lock_waits, wait_while=section.wait_while
+        ),
+        pause_file=section.pause_file,
+    )
+
+
+def side_of(place: Place, section: SpaceSection, oversize: str) -> Side:
+    """A place with the space of its vectors, and who embeds."""
     space = Space(
         provider=section.provider,
         model=section.model,
@@ -117,7 +125,7 @@ def _side(place: Place, section: SpaceSection, backfill: BackfillSection) -> Sid
         query_task=section.query_task,
         normalise=section.normalise,
         template=place.text.recipe,
-        oversize=backfill.oversize,
+        oversize=oversize,
     )
     endpoint = Endpoint(
         base_url=section.base_url,
@@ -129,10 +137,8 @@ def _side(place: Place, section: SpaceSection, backfill: BackfillSection) -> Sid
     return Side(place=place, space=space, endpoint=endpoint)
 
 
-def _index(target: TargetSection, *, default: Index | None) -> Index | None:
-    section: IndexSection | None = target.index
-    if "index" not in target.model_fields_set:
-        return default
+def index_of(section: IndexSection | None) -> Index | None:
+    """The index that a section asks for."""
     if section is None:
         return None
     return Index(
@@ -145,8 +151,8 @@ def _index(target: TargetSection, *, default: Index | None) -> Index | None:
     )
 
 
-def _match(target: TargetSection) -> Match | None:
-    section = target.match
+def match_of(section: MatchSection | None) -> Match | None:
+    """The match function that a section asks for."""
     if section is None:
         return None
     return Match(function=section.function, returns=section.returns, filter=section.filter)

@@ -33,6 +33,7 @@ def load(source: Path | str | Mapping[str, object]) -> Migration:
 def _migration(raw: Mapping[str, object], *, name: str, text: str, folder: Path) -> Migration:
     # pydantic takes a tenth of a second to import, which commands that need no file should not pay.
     from limosa.config.build import build
+    from limosa.config.copy import CopyFile, build_copy, is_copy
     from limosa.config.problems import problems_of, report
     from limosa.config.schema import File
     from limosa.config.split import SplitFile, build_split, is_split
@@ -42,6 +43,8 @@ def _migration(raw: Mapping[str, object], *, name: str, text: str, folder: Path)
     if not problems:
         if is_split(plain):
             return build_split(SplitFile.model_validate(plain))
+        if is_copy(plain):
+            return build_copy(CopyFile.model_validate(plain))
         return build(File.model_validate(plain), folder)
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listed = "\n".join(f"  {line}" for line in report(problems, lines_of(text)))

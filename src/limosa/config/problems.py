@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from limosa.config.copy import COPY_SECTIONS, NOT_IN_COPY, broken_copy_rules, is_copy
 from limosa.config.lines import Path
-from limosa.config.rules import broken_rules
-from limosa.config.schema import LATER, SECTIONS, File
-from limosa.config.split import NOT_IN_SPLIT, SPLIT_SECTIONS, SplitFile, broken_split_rules, is_split
+from limosa.config.rules import Finding, broken_rules
+from limosa.config.schema import LATER, SECTIONS
+from limosa.config.split import NOT_IN_SPLIT, SPLIT_SECTIONS, broken_split_rules, is_split
 
 __all__ = ["Problem", "problems_of", "report"]
 
@@ -31,6 +32,24 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 Sections = Mapping[tuple[str, ...], type[BaseModel]]
 """The sections of a file by their paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of file: its sections, what values must be like together, and keys that it cannot have, and why."""
+
+    sections: Sections
+    broken: Callable[[Mapping[str, object]], Iterator[Finding]]
+    without: Mapping[tuple[str, ...], Mapping[str, str]]
+
+
+_UPGRADE = _Kind(SECTIONS, broken_rules, LATER)
+_SPLIT = _Kind(SPLIT_SECTIONS, broken_split_rules, NOT_IN_SPLIT)
+_COPY = _Kind(COPY_SECTIONS, broken_copy_rules, NOT_IN_COPY)
+
+
+def _kind_of(raw: Mapping[str, object]) -> _Kind:
+    return _SPLIT if is_split(raw) else _COPY if is_copy(raw) else _UPGRADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +84,13 @@ class Problem:
 
 def problems_of(raw: Mapping[str, object]) -> list[Problem]:
     """Everything that is wrong with a file's mapping; empty where it can be used."""
-    split = is_split(raw)
-    sections = SPLIT_SECTIONS if split else SECTIONS
+    kind = _kind_of(raw)
     found: list[Problem] = []
     try:
-        (SplitFile if split else File).model_validate(raw)
+        kind.sections[()].model_validate(raw)
     except ValidationError as exc:
-        found = [_problem(error, sections) for error in exc.errors(include_url=False)]
-    broken = broken_split_rules(raw) if split else broken_rules(raw)
-    return found + [Problem(path, said, of_section=path in sections) for path, said in broken]
+        found = [_problem(error, kind) for error in exc.errors(include_url=False)]
+    return found + [Problem(path, said, of_section=path in kind.sections) for path, said in kind.broken(raw)]
 
 
 def report(problems: Iterable[Problem], lines: Mapping[Path, int]) -> list[str]:
@@ -88,26 +105,27 @@ def _sentence(line: int | None, problem: Problem) -> str:
     return f"{where}: {problem.said}" if where else problem.said
 
 
-def _problem(error: ErrorDetails, sections: Sections) -> Problem:
+def _problem(error: ErrorDetails, kind: _Kind) -> Problem:
+    sections = kind.sections
     path = error["loc"]
     names = tuple(part for part in path if isinstance(part, str))
     if error["type"] == "extra_forbidden":
-        return Problem(path, _unknown(names[:-1], names[-1], sections))
+        return Problem(path, _unknown(names[:-1], names[-1], kind))
     if error["type"] == "value_error":
         return Problem(path, str(error["ctx"]["error"]))
-    needed = sections[names[:-1]].model_fields[names[-1]].description
+    # What a key holds may be a table of names of the user's own.
+    end = next(i for i in range(len(names), 0, -1) if names[: i - 1] in sections)
+    needed = sections[names[: end - 1]].model_fields[names[end - 1]].description
     if error["type"] == "missing":
         return Problem(path, f"it is missing; needed is {needed}.")
     given = _described(error["input"], silent=names in sections or not _SILENT.isdisjoint(names))
     return Problem(path, f"{given} was given; needed is {needed}.")
 
 
-def _unknown(section: tuple[str, ...], key: str, sections: Sections) -> str:
-    later = LATER.get(section, {}).get(key)
-    if later is not None:
-        return f"it belongs to {later}, which is not available yet."
-    if sections is SPLIT_SECTIONS and key in NOT_IN_SPLIT.get(section, {}):
-        return NOT_IN_SPLIT[section][key]
+def _unknown(section: tuple[str, ...], key: str, kind: _Kind) -> str:
+    sections, why = kind.sections, kind.without.get(section, {}).get(key)
+    if why is not None:
+        return why
     elsewhere = [other for other, model in sections.items() if key in model.model_fields]
     if elsewhere:
         return f"unknown key here; it belongs {' or '.join(_section_title(other) for other in elsewhere)}."

@@ -20,6 +20,7 @@ __all__ = [
     "IndexSection",
     "JudgedSection",
     "MatchSection",
+    "PaceSection",
     "PauseFile",
     "RoleSection",
     "Section",
@@ -30,6 +31,7 @@ __all__ = [
     "UsageSection",
     "VerifySection",
     "WaitWhile",
+    "unless_false",
 ]
 
 
@@ -40,7 +42,8 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _unless_false(value: object, handler: Any) -> Any:
+def unless_false(value: object, handler: Any) -> Any:
+    """``false`` stands for none."""
     return None if value is False else handler(value)
 
 
@@ -145,7 +148,7 @@ class TargetSection(Section):
     where: Annotated[Filled | None, Field(description=_WHERE)] = None
     space: Annotated[SpaceSection | None, Field(description="a section [target.space]")] = None
     index: Annotated[
-        IndexSection | None, WrapValidator(_unless_false), Field(description="a section [target.index], or false")
+        IndexSection | None, WrapValidator(unless_false), Field(description="a section [target.index], or false")
     ] = None
     match: Annotated[MatchSection | None, Field(description="a section [target.match]")] = None
 
@@ -174,10 +177,9 @@ class UsageSection(Section):
     ]
 
 
-class BackfillSection(Section):
-    """``[backfill]``: how the rows are filled."""
+class PaceSection(Section):
+    """What every ``[backfill]`` may hold: how fast, for how much, and when to wait."""
 
-    batch_rows: Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 128
     budget_usd: Annotated[
         float | None, Field(ge=0, allow_inf_nan=False, description="a number of dollars, 0 or more")
     ] = None
@@ -190,22 +192,28 @@ class BackfillSection(Section):
     tokens_per_minute: Annotated[
         float | None, Field(gt=0, allow_inf_nan=False, description="a number of tokens above 0")
     ] = None
-    lane: Annotated[Literal["direct", "batch"], Field(description='"direct" or "batch"')] = "direct"
-    usage: Annotated[UsageSection | None, Field(description="a section [backfill.usage]")] = None
     # A million vectors of 1536 dimensions are 6,200 MB.
     cache_mb: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number of MB, 0 for none")] = 4096
-    backup: Annotated[str, AfterValidator(values.backup), Field(description='"none", "table" or "database"')] = "none"
     # The rows are listed in cutover's report and queued: more than this is a backfill, not a rest.
     max_pending: Annotated[int, Field(ge=0, le=1_000_000, description="a whole number from 0 to 1000000")] = 100
     # A receiver reports every ten seconds at the latest: half a minute is three reports. An hour is no brake any more.
     max_lag_s: Annotated[
         Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] | None,
-        WrapValidator(_unless_false),
+        WrapValidator(unless_false),
         Field(description="a number of seconds from 1 to 3600, or false"),
     ] = 30.0
     max_lock_waits: Annotated[int | None, Field(ge=0, le=10_000, description="a whole number from 0 to 10000")] = None
     wait_while: WaitWhile = None
     pause_file: PauseFile = None
+
+
+class BackfillSection(PaceSection):
+    """``[backfill]``: how the rows are filled."""
+
+    batch_rows: Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 128
+    lane: Annotated[Literal["direct", "batch"], Field(description='"direct" or "batch"')] = "direct"
+    usage: Annotated[UsageSection | None, Field(description="a section [backfill.usage]")] = None
+    backup: Annotated[str, AfterValidator(values.backup), Field(description='"none", "table" or "database"')] = "none"
     soak_days: SoakDays = None
 
 
@@ -277,13 +285,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
 """Every section of the file by its path."""
 
 LATER: Mapping[tuple[str, ...], Mapping[str, str]] = {
-    ("source",): {
-        "collection": "reading a collection",
-        "payload": "copying a payload",
-    },
-    ("target",): {
-        "collection": "writing a collection",
-        "columns": "copying a payload into columns",
-    },
+    ("source",): {"payload": "it belongs to copying a payload; needed is collection in [source] too."},
+    ("target",): {"columns": "it belongs to copying a payload; needed is collection in [source] too."},
 }
-"""Keys that belong to shapes which are not available yet, and what they would do."""
+"""Keys that other files have, and what they need."""

@@ -39,7 +39,7 @@ def build_plan(
         known: how many of some texts have a vector that is kept on this machine.
         locked: the operations of a migration that has begun; they stay what they were.
     """
-    if migration.shape == "split":
+    if migration.carries:
         return _plan(migration, facts, locked, list(facts.checks), dict(facts.sizes))
     most = min(PROBE_ROWS, migration.backfill.batch_rows)
     new = probe(lambda: embedder("target"), facts.texts, most=most)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from limosa.errors import Refused
 from limosa.model.migration import Migration
+from limosa.plan.leavings import CLIENTS, references
 
 __all__ = ["Mention", "mentions"]
 
@@ -41,7 +42,8 @@ class Mention:
     Attributes:
         file: path from the folder that was looked through.
         line: its number, from 1.
-        what: what it names: ``model``, ``dimensions``, ``column`` or ``match function``; the first that it names.
+        what: what it names: ``model``, ``dimensions``, ``column`` or ``match function``; of a copy ``variable``,
+            ``client``, ``collection`` or ``table``; the first that it names.
         text: the line without the spaces around it, at most 120 characters; a secret's value is left out.
     """
 
@@ -68,6 +70,8 @@ def mentions(migration: Migration, folder: Path) -> list[Mention]:
 
 def _patterns(migration: Migration) -> list[tuple[str, re.Pattern[str]]]:
     place, space = migration.source.place, migration.source.space
+    if migration.copy is not None:
+        return _of_store(migration)
     # A folder of a local model is named by its last part.
     named = [("model", _word(Path(space.model).name))]
     size, word = rf"(?<![\w.]){space.dimensions}(?!\w|\.\d)", "(?:dim|vec|embed|size)"
@@ -76,6 +80,19 @@ def _patterns(migration: Migration) -> list[tuple[str, re.Pattern[str]]]:
         named.append(("match function", _word(migration.match.function.rpartition(".")[2].strip('"'))))
     named.append(("column", _word(place.vector)))
     return [(what, re.compile(pattern, re.IGNORECASE)) for what, pattern in named]
+
+
+def _of_store(migration: Migration) -> list[tuple[str, re.Pattern[str]]]:
+    """The old store: its variables, the packages that speak to it, and the place in it."""
+    scheme = migration.source.place.store.partition("://")[0].partition("+")[0]
+    # Behind a reference may be any of them.
+    clients = CLIENTS.get(scheme) or tuple(each for known in CLIENTS.values() for each in known)
+    names = [("variable", each) for each in references(migration)]
+    names += [("client", each) for each in clients]
+    names.append(
+        ("collection" if migration.copy and migration.copy.source is None else "table", migration.source.place.table)
+    )
+    return [(what, re.compile(_word(name), re.IGNORECASE)) for what, name in names]
 
 
 def _word(name: str) -> str:

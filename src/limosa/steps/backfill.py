@@ -9,7 +9,7 @@ from contextlib import suppress
 from limosa.backfill.follow import drain
 from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import Embedding, carry
-from limosa.backfill.worker import Bench, fill_chunk
+from limosa.backfill.worker import Bench, Touches, fill_chunk
 from limosa.control.jobs import Jobs
 from limosa.control.ledger import ChunkLedger
 from limosa.control.usage import usage_rows
@@ -41,14 +41,15 @@ WRITE_ROWS = 1000
 
 def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None, pool: Executor | None = None) -> Bench:
     """What the workers of this process share."""
-    if voyage.migration.shape == "split":
+    # What flows back to the store that a copy came from goes as it is: the model of the new one made its vectors.
+    if voyage.migration.carries or (voyage.migration.copy is not None and voyage.record().switched):
         return _carrying(voyage, ledger, limit)
     return _embedding(voyage, ledger, limit, pool)
 
 
 def workers_of(voyage: Voyage) -> int:
     """How many threads of one process are worth having."""
-    if voyage.migration.shape == "split":
+    if voyage.migration.carries:
         return CARRIERS
     return min(WRITERS, voyage.embedder("target").limits.concurrency)
 
@@ -93,12 +94,21 @@ def _embedding(voyage: Voyage, ledger: ChunkLedger, limit: int | None, pool: Exe
         threads=threads,
         pool=pool,
         ahead=_ahead(voyage, rows, threads),
-        touches="always" if fill else "followed" if voyage.migration.layout == "in_place" else "switched",
+        touches=_touches(voyage),
+        apart=voyage.migration.copy is not None,
         limit=limit,
         meter=voyage.meter,
         brakes=voyage.brakes,
         stop=voyage.stop,
     )
+
+
+def _touches(voyage: Voyage) -> Touches:
+    """Which rows are listed for a rollback; where a copy's old vectors are, nobody touches them."""
+    migration = voyage.migration
+    if migration.copy is not None:
+        return "never"
+    return "always" if migration.shape == "fill" else "followed" if migration.layout == "in_place" else "switched"
 
 
 def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
@@ -121,14 +131,14 @@ def backfill(voyage: Voyage, *, limit: int | None = None) -> bool:
 
 def _callers(voyage: Voyage) -> int:
     """Requests that may be under way; the pace decides how many are."""
-    return 1 if voyage.migration.shape == "split" else voyage.embedder("target").limits.concurrency
+    return 1 if voyage.migration.carries else voyage.embedder("target").limits.concurrency
 
 
 def _fill(voyage: Voyage, limit: int | None, pool: Executor) -> bool:
     ledger = voyage.ledger()
     bench = bench_for(voyage, ledger, limit=limit, pool=pool)
     jobs = Jobs(voyage.store.begin, voyage.migration.id, fence=ledger.fence)
-    if voyage.migration.shape != "split" and voyage.lane == "batch":
+    if not voyage.migration.carries and voyage.lane == "batch":
         # Refused now where it cannot be done, and not when the first chunk is reached.
         voyage.prefetch()
     waiting = Waiting(voyage=voyage, bench=bench, ledger=ledger, jobs=jobs, trial=limit is not None)

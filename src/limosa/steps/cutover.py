@@ -8,6 +8,7 @@ from limosa.errors import Ambiguous, LimosaError, ProofFailed, Refused, Transien
 from limosa.model.operation import Operation, Step
 from limosa.ports.tx import Tx
 from limosa.steps.backfill import catch_up
+from limosa.steps.notice import notice
 from limosa.steps.voyage import Voyage, carry_out
 
 __all__ = ["MOST_TRIES", "TRIES", "cutover", "switch"]
@@ -43,6 +44,7 @@ def _cutover(voyage: Voyage) -> int:
         )
     _require_proofs(voyage)
     # What is filled from the vectors right before the switch is to have those of rows that changed of late, too.
+    notice(voyage)
     catch_up(voyage)
     carry_out(voyage, "cutover", leave=("switch",), again=("refill-twins",))
     operation, position = _find(voyage, "switch")

@@ -64,10 +64,10 @@ def duplicates(voyage: Voyage, *, threshold: float, limit: int = 1000) -> list[D
     Raises:
         Refused: the threshold is no cosine, or this is a split, or there are too many rows to compare all pairs.
     """
-    if voyage.migration.split is not None:
+    if voyage.migration.carries or voyage.migration.copy is not None:
         raise Refused(
-            "The rows of a split table have many models: their vectors are not compared with each other.",
-            needed="A migration in which one model embeds all rows.",
+            "The vectors of a split or a copy are not compared with each other.",
+            needed="A migration in which one model embeds the rows of one table.",
         )
     if not -1.0 <= threshold <= 1.0 or limit < 1:
         raise Refused(

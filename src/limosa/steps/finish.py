@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from limosa.control.records import Record
 from limosa.errors import ProofFailed, Refused, Transient
+from limosa.model.migration import Migration
 from limosa.steps.backfill import catch_up
 from limosa.steps.cutover import MOST_TRIES
 from limosa.steps.jobs import call_off
+from limosa.steps.notice import notice
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage, carry_out
 
-__all__ = ["finish"]
+__all__ = ["finish", "require_name"]
 
 
 def finish(voyage: Voyage, *, drop_old: bool = True) -> None:
@@ -27,9 +29,32 @@ def finish(voyage: Voyage, *, drop_old: bool = True) -> None:
         _finish(voyage, drop_old=drop_old)
 
 
+def require_name(migration: Migration, delete: str) -> None:
+    """Lets through who does not want to delete, and who names what is to be deleted.
+
+    Raises:
+        Refused: there is no such collection to delete.
+    """
+    copy, name = migration.copy, migration.source.place.table
+    if not delete or (copy is not None and copy.source is None and delete == name):
+        return
+    if copy is None or copy.source is not None:
+        raise Refused(
+            "There is no collection that limosa would delete.",
+            needed="A copy from a collection; a table is yours to drop.",
+        )
+    raise Refused(f"The old collection is not called {delete!r}.", needed=f"Its name, {name}, as the file has it.")
+
+
 def _finish(voyage: Voyage, *, drop_old: bool) -> None:
     record = voyage.record()
+    copy = record.shape == "copy"
     if record.step == "finish":
+        if copy and drop_old:
+            raise Refused(
+                "The migration is finished already, and limosa no longer answers for what is in the old store.",
+                do="Delete the collection by that store's own means.",
+            )
         return
     fill = record.shape == "fill"
     if not record.switched and not (fill and record.step == "verify"):
@@ -38,10 +63,11 @@ def _finish(voyage: Voyage, *, drop_old: bool) -> None:
             needed="A cutover." if not fill else "A verify in which nothing came out different.",
             do="limosa cutover FILE" if record.step == "verify" else "limosa run FILE goes on.",
         )
+    if copy:
+        _finish_copy(voyage, record, drop_old=drop_old)
+        return
     if voyage.records.states().get("disarm") != "done":
-        wrong = voyage.store.capture.intact()
-        if wrong is not None:
-            raise ProofFailed(wrong, needed="Triggers that stood all the time.", do="limosa rollback FILE.")
+        _require_intact(voyage)
         catch_up(voyage)
     leave = () if drop_old else ("drop-old",)
     if record.shape == "split":
@@ -50,9 +76,45 @@ def _finish(voyage: Voyage, *, drop_old: bool) -> None:
     # What was changed until the triggers went is still noted; after them nothing is.
     if record.shape != "split":
         catch_up(voyage)
+    _end(voyage)
+
+
+def _end(voyage: Voyage) -> None:
     call_off(voyage)
     voyage.records.retire("finish")
     voyage.records.tell("finish")
+
+
+def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
+    """Lets changes flow back to the last, and deletes the old collection where that is wanted, once all is proved."""
+    dropping = next((each for each in record.operations if each.id == "drop-old"), None)
+    if dropping is None or not voyage.store.runner.stands(dropping):
+        _require_intact(voyage)
+        notice(voyage)
+        catch_up(voyage)
+        if drop_old:
+            _require_equal(voyage)
+        carry_out(voyage, "finish", leave=("drop-old",))
+        catch_up(voyage)
+    if drop_old:
+        carry_out(voyage, "finish")
+    _end(voyage)
+
+
+def _require_intact(voyage: Voyage) -> None:
+    wrong = voyage.store.capture.intact() if voyage.records.states().get("disarm") != "done" else None
+    if wrong is not None:
+        raise ProofFailed(wrong, needed="Triggers that stood all the time.", do="limosa rollback FILE.")
+
+
+def _require_equal(voyage: Voyage) -> None:
+    different = [proof for proof in verify(voyage) if proof.verdict == "different"]
+    if different:
+        raise ProofFailed(
+            "Verify found: " + "; ".join(f"{proof.name}: {proof.said}" for proof in different),
+            needed="Proofs that hold.",
+            do="limosa run FILE catches up; limosa verify FILE shows them.",
+        )
 
 
 def _detach(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
@@ -89,10 +151,4 @@ def _require_proofs(voyage: Voyage, record: Record) -> None:
             needed="A backup before it is dropped.",
             do="limosa finish FILE without --drop-old; then drop the table yourself when you have one.",
         )
-    different = [proof for proof in verify(voyage) if proof.verdict == "different"]
-    if different:
-        raise ProofFailed(
-            "Verify found: " + "; ".join(f"{proof.name}: {proof.said}" for proof in different),
-            needed="Proofs that hold.",
-            do="limosa run FILE catches up; limosa verify FILE shows them.",
-        )
+    _require_equal(voyage)

@@ -107,7 +107,7 @@ class Waiting:
             Refused: the provider refuses a job as a whole, or the budget does not hold it.
             Unanswered: the provider did not answer for long.
         """
-        if self.voyage.migration.shape == "split":
+        if self.voyage.migration.carries:
             return True
         jobs = self.jobs.of(claim)
         self._used |= bool(jobs)

@@ -47,7 +47,7 @@ class Likeness:
 
 def likeness(voyage: Voyage) -> tuple[Likeness, ...]:
     """Both sides, the old one first; empty for a split, whose rows have many models. Changes nothing."""
-    if voyage.migration.split is not None:
+    if voyage.migration.carries or voyage.migration.copy is not None:
         return ()
     sides: tuple[OldOrNew, ...] = ("old", "new")
     return tuple(_of(voyage, side) for side in sides)

@@ -193,7 +193,11 @@ def _subject(voyage: Voyage, record: Record) -> Subject:
     migration, known = voyage.migration, record.estimates
     source, target = migration.source, migration.target
     columns, sends_to = known.get("columns_sent"), known.get("sends_to")
-    spaces = None if migration.split is not None else [replace(side.space, template="") for side in (source, target)]
+    spaces = (
+        None
+        if migration.carries or migration.copy is not None
+        else [replace(side.space, template="") for side in (source, target)]
+    )
     return Subject(
         id=record.id,
         name=record.name,

@@ -13,15 +13,18 @@ from limosa.backfill.pace import Stride
 from limosa.backfill.verdicts import blank
 from limosa.control.ledger import ChunkLedger
 from limosa.control.records import Record
-from limosa.errors import Refused, Transient
+from limosa.errors import ProofFailed, Refused, Transient
 from limosa.model.batch import Key, Row, Vectors
 from limosa.model.chunk import Claim
 from limosa.model.operation import STEPS, Operation
 from limosa.ports.embedder import Embedder
 from limosa.ports.store import Ends
 from limosa.ports.target import Part
+from limosa.steps.backfill import catch_up
 from limosa.steps.cutover import MOST_TRIES, TRIES, switch
 from limosa.steps.jobs import call_off
+from limosa.steps.notice import notice
+from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage, take_back
 
 __all__ = ["rollback", "rollback_part"]
@@ -77,18 +80,11 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
             if record.shape == "split"
             else "A migration to the old model, with a file of its own, makes its vectors again.",
         )
+    if record.shape == "copy":
+        # Nobody gets a claim to go forward later, and it is forward that changes flow back.
+        _flow_back(voyage, record)
     voyage.records.turn_back()
-    left: list[tuple[Key, str]] = []
-    if record.shape == "split":
-        _restore_name(voyage, record)
-    elif record.switched:
-        left = _switch_back(voyage)
-    elif record.shape == "fill":
-        _empty_filled(voyage)
-    elif {name for name, state in voyage.records.states().items() if state == "undone"} == {"switch"}:
-        # An earlier call died right after it had switched back: what was outstanding then is still noted.
-        ledger = voyage.ledger(direction="back")
-        left = list(_restore_touched(voyage, ledger, _desk(voyage)).items())
+    left = _old_vectors(voyage, record)
     call_off(voyage)
 
     def convert(operation: Operation, position: int) -> None:
@@ -99,6 +95,22 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
     voyage.records.tell("rollback", "" if record.shape == "split" else f"{len(left):,} rows without an old vector")
     voyage.records.retire("plan")
     return left
+
+
+def _old_vectors(voyage: Voyage, record: Record) -> list[tuple[Key, str]]:
+    """Gives the application the old vectors again; rows that had to be left without one."""
+    if record.shape == "copy":
+        return []
+    if record.shape == "split":
+        _restore_name(voyage, record)
+    elif record.switched:
+        return _switch_back(voyage)
+    elif record.shape == "fill":
+        _empty_filled(voyage)
+    elif {name for name, state in voyage.records.states().items() if state == "undone"} == {"switch"}:
+        # An earlier call died right after it had switched back: what was outstanding then is still noted.
+        return list(_restore_touched(voyage, voyage.ledger(direction="back"), _desk(voyage)).items())
+    return []
 
 
 @dataclass(slots=True)
@@ -130,6 +142,33 @@ def _restore_name(voyage: Voyage, record: Record) -> None:
         undo=True,
     )
     voyage.say(f"Undone: {operation.title}")
+
+
+def _flow_back(voyage: Voyage, record: Record) -> None:
+    """A copy: what changed since the switch is in the old store again, and proved so, before anything goes.
+
+    Raises:
+        ProofFailed: the old store does not have it all.
+    """
+    if not record.switched:
+        return
+    operation = next(each for each in record.operations if each.id == "switch")
+    for number in range(MOST_TRIES):
+        notice(voyage)
+        catch_up(voyage)
+        different = [proof for proof in verify(voyage) if proof.verdict == "different"]
+        if different:
+            raise ProofFailed(
+                "The old store is not what the new one is: " + "; ".join(f"{p.name}: {p.said}" for p in different),
+                needed="Every row in the old store before the new table goes.",
+                do="limosa status FILE --failed lists what it did not take; nothing was taken back.",
+            )
+        if _switched_back(voyage, operation, 0 if number < TRIES else voyage.migration.backfill.max_pending):
+            return
+    raise Transient(
+        f"The application changes rows faster than they flow back ({MOST_TRIES} tries).",
+        do="Repeat limosa rollback FILE when it writes less.",
+    )
 
 
 def _switch_back(voyage: Voyage) -> list[tuple[Key, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from limosa.errors import LimosaError, Refused
 from limosa.model.batch import Key, Vectors
@@ -50,14 +50,17 @@ def search(voyage: Voyage, text: str, *, k: int = 10, exact: bool = False) -> li
     Raises:
         Refused: the text is blank, or k is below 1.
     """
-    if voyage.migration.split is not None:
+    if voyage.migration.carries:
         raise Refused(
-            "The rows of a split table have many models: there is none to embed a text with.",
-            needed="A vector; its length picks the table.",
+            "Rows of a split or a copy keep vectors of models that the file does not name: none embeds a text.",
+            needed="A vector; of a split its length picks the table.",
             do="limosa search FILE --vector query.json",
         )
     if not text.strip() or k < 1:
         raise Refused("There is nothing to search for.", needed="A text, and at least one row to find.")
+    if voyage.migration.copy is not None:
+        found = search_vector(voyage, _query(voyage, "target", text), k=k, exact=exact)
+        return [replace(found, space=voyage.migration.target.space.title)]
     return [_search(voyage, side, text, k, exact) for side in ("old", "new")]
 
 

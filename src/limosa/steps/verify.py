@@ -68,7 +68,8 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
         if not record.active:
             return [conservation]
         built = STEPS.index(record.step) >= STEPS.index("index")
-        return [conservation, *prove_carried(carried, built=built)]
+        goal = voyage.migration.checking.latency_p95_ms
+        return [conservation, *prove_carried(carried, built=built, goal_p95_ms=goal)]
     search = voyage.store.witness(record.epoch).search("new")
     evidence = voyage.store.witness(record.epoch).evidence("new")
     if search is None or evidence is None:

@@ -84,7 +84,7 @@ class Voyage:
     def lane(self) -> LaneName:
         """How texts travel to the provider, asked anew for each chunk; a split sends none."""
         wished = self.settings.get("lane", self.migration.backfill.lane)
-        return "batch" if wished == "batch" and self.migration.split is None else "direct"
+        return "batch" if wished == "batch" and not self.migration.carries else "direct"
 
     def heed(self) -> None:
         """Waits here while there is a reason to, and ends the run where somebody asked for it.

@@ -36,7 +36,7 @@ def put(voyage: Voyage, values: Mapping[str, Setting | None]) -> Settings:
     Raises:
         Refused: a name or a value is not known, nothing is named, or the migration embeds nothing or is not under way.
     """
-    if voyage.migration.shape == "split":
+    if voyage.migration.carries:
         raise Refused(
             "A split asks no provider: nothing of it can be set.", do="limosa pause FILE lets it wait for a while."
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from limosa.errors import Refused
-from limosa.model.migration import Migration
+from limosa.model.migration import Copy, Form, Migration, Side
 from limosa.ports.backups import Backups, OpenBackups
+from limosa.ports.collection import Collection, OpenCollection, OpenTable
 from limosa.ports.discovery import Discover, Discovery
+from limosa.ports.home import Home
+from limosa.ports.landing import Landing, OpenLanding
 from limosa.ports.reference import resolve
 from limosa.ports.store import OpenStore, Store
 
@@ -22,9 +26,55 @@ def open_store(migration: Migration) -> Store:
     Raises:
         Refused: there is no such store, or it refuses.
     """
+    if migration.copy is not None:
+        return _open_crossing(migration, migration.copy)
     url, opener = _adapter(migration.target.place.store, "limosa.stores")
     found: OpenStore = opener
     return found(url, migration)
+
+
+def _open_crossing(migration: Migration, copy: Copy) -> Store:
+    """Two stores as one.
+
+    Raises:
+        Refused: one of them is not known, or refuses.
+    """
+    from limosa.stores.crossing.store import CrossingStore
+
+    with ExitStack() as opened:
+        source = _points(migration.source, copy.source)
+        opened.callback(source.close)
+        home, landing = _landing(migration, copy, opened)
+        return CrossingStore(migration, source, landing, home, close=opened.pop_all())
+
+
+def _points(side: Side, form: Form | None) -> Collection:
+    """A place whose points are read: a collection, or a table with its form."""
+    if form is not None:
+        url, opener = _adapter(side.place.store, "limosa.tables")
+        table: OpenTable = opener
+        return table(url, side.place.table, form)
+    url, opener = _adapter(side.place.store, "limosa.collections")
+    collection: OpenCollection = opener
+    return collection(url, side.place.table, side.endpoint.key)
+
+
+def _landing(migration: Migration, copy: Copy, opened: ExitStack) -> tuple[Home, Landing]:
+    """The place where points land, and the ledger's home: the same database, or a file of this machine."""
+    if copy.target is not None:
+        url, opener = _adapter(migration.target.place.store, "limosa.landings")
+        landing: OpenLanding = opener
+        home, place = landing(url, migration)
+        opened.callback(home.close)
+        return home, place
+    from limosa.stores.crossing.landing import MADE, CollectionLanding
+    from limosa.stores.sqlite.home import open_home
+
+    collection = _points(migration.target, None)
+    opened.callback(collection.close)
+    file = open_home(Path.cwd() / ".limosa" / "ledgers" / f"{migration.name}.sqlite", migration.id)
+    opened.callback(file.close)
+    return file, CollectionLanding(collection, file.switched, lambda: file.begun(MADE), migration.index)
 
 
 def discover(store: str, *, table: str | None = None) -> Discovery:
@@ -88,7 +138,7 @@ def _adapter(store: str, group: str, *, else_: Refused | None = None) -> tuple[s
     known = {entry.name: entry for entry in entry_points(group=group)}
     if name in known:
         return url, known[name].load()
-    stores = sorted(entry_points(group="limosa.stores").names)
+    stores = sorted(known if else_ is None else entry_points(group="limosa.stores").names)
     if name in stores and else_ is not None:
         raise else_
     # An address may hold a password: only what is plainly a scheme is shown.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from limosa.model.batch import Key
 from limosa.model.proof import Proof
 from limosa.ports.carried import BuiltIndex, Carried, Compared, Routed
+from limosa.verify.beside import QUERIES, K, prove_beside
 
 __all__ = ["prove_carried"]
 
@@ -14,16 +15,20 @@ PAGE_ROWS = 1000
 """Rows compared in one snapshot, so that no snapshot lives long."""
 
 
-def prove_carried(carried: Carried, *, built: bool) -> list[Proof]:
-    """Every proof of a split.
+def prove_carried(carried: Carried, *, built: bool, goal_p95_ms: float) -> list[Proof]:
+    """Every proof of a split or a copy.
 
     Args:
         built: the step index is complete.
+        goal_p95_ms: within which the new side is to answer.
     """
     proofs = [_bits(_whole(carried.compare)), _tables(carried.routed())]
     indexes = carried.indexes()
     if indexes:
         proofs.append(_indexes(indexes, built=built))
+    asked = carried.beside(QUERIES, K) if built else None
+    if asked is not None:
+        proofs += prove_beside(asked, goal_p95_ms=goal_p95_ms)
     if carried.view(None, 1) is not None:
         proofs.append(_view(_whole(carried.view)))
     return proofs
@@ -52,7 +57,7 @@ def _listed(keys: object) -> str:
 
 
 def _bits(found: Compared) -> Proof:
-    said = f"{found.equal:,} of {found.rows:,} rows are the source's own, bit for bit"
+    said = f"{found.equal:,} of {found.rows:,} rows are the source's own, {found.rule}"
     if found.excepted:
         said += f"; {found.excepted:,} are listed as dead or skipped"
     if found.waiting:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from limosa.cli.amounts import in_words, label
 from limosa.cli.lines import print_heading, print_line
 from limosa.cli.options import with_file
+from limosa.cli.words import place_told
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from limosa.model.migration import Migration, Split
+    from limosa.model.migration import Copy, Migration, Split
     from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
     from limosa.plan.code import Mention
@@ -40,6 +41,8 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
     console.print()
     if migration.split is not None:
         _split(console, migration.split, migration.source.place)
+    elif migration.copy is not None:
+        _copy(console, migration, migration.copy)
     else:
         _spaces(console, plan, migration)
     _figures(console, "Rows", plan.counts)
@@ -76,6 +79,27 @@ def _split(console: Console, split: Split, place: Place) -> None:
     print_line(console, "to", ", ".join(name for name, _ in split.targets))
 
 
+def _copy(console: Console, migration: Migration, copy: Copy) -> None:
+    print_line(console, "from", place_told(migration.source, copy.source))
+    print_line(console, "to", place_told(migration.target, copy.target))
+    form = copy.target
+    if form is None:
+        return
+    if form.made is not None:
+        print_line(console, "ids", f"{form.made.column} is made of {form.made.template}; {form.key} keeps the old ones")
+    for name, column in form.vectors:
+        print_line(console, "vector", f"{name or 'without a name'} to {column}")
+    for column, field in form.columns or ():
+        print_line(console, "payload", f"{field} to {column}")
+    if form.rest is not None:
+        print_line(console, "payload", f"everything {'else ' if form.columns else ''}to {form.rest}")
+    else:
+        print_line(console, "payload", "every column to one of its name")
+    if not migration.carries:
+        print_line(console, "vectors", f"made anew by {migration.target.space.title}")
+        print_line(console, "texts", _texts(migration))
+
+
 def _spaces(console: Console, plan: Plan, migration: Migration) -> None:
     source, target = migration.source, migration.target
     print_line(console, "table", target.place.table)
@@ -89,7 +113,7 @@ def _spaces(console: Console, plan: Plan, migration: Migration) -> None:
 
 
 def _texts(migration: Migration) -> str:
-    text = migration.source.place.text
+    text = migration.target.place.text
     if text.query is not None:
         return "the texts of the query in the file"
     if text.template is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from limosa.cli.amounts import duration, money, rows, size
 from limosa.cli.lines import print_heading, print_line, print_proofs
 from limosa.cli.options import with_file
+from limosa.cli.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,42 +77,25 @@ def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: Pa
         console.print("\n" + with_file("limosa retry FILE queues the dead rows again.", file), soft_wrap=True)
 
 
-_SPLIT = {
-    "verified": "Verified; the application still reads and writes the old table.",
-    "switched": "A view over the new tables stands in the old table's place; the old table is kept and written to.",
-    "finished": "The migration is finished; the view reads and writes the new tables alone.",
-}
-"""What a state means where a table becomes several."""
-
-
 def _said(status: Status) -> str:
     if status.state == "running":
         return f"After {status.step}; {status.processes} at work."
-    if status.shape == "split" and status.state in _SPLIT:
-        return _SPLIT[status.state]
-    return {
-        "not begun": "The migration has not begun.",
-        "stopped": f"After {status.step}; nobody is working on it.",
-        "verified": "Verified; the application still reads the old vectors.",
-        "different": "A proof came out different.",
-        "switched": "The new vectors are the application's; the old ones are kept.",
-        "rolling back": "A rollback is under way" + ("." if status.processes else ", and nobody is working on it."),
-        "rolled back": "The migration was rolled back; nothing of it is left but its history.",
-        "finished": "The migration is finished; the old vectors are gone.",
-    }[status.state]
+    if status.state == "stopped":
+        return f"After {status.step}; nobody is working on it."
+    if status.state == "rolling back":
+        return "A rollback is under way" + ("." if status.processes else ", and nobody is working on it.")
+    return words_of(status.shape).states[status.state]
 
 
 def _next(status: Status) -> str:
     switch = "finish" if status.shape == "fill" else "cutover"
-    if status.shape == "split" and status.state == "switched":
-        return "limosa finish FILE ends it, for good; limosa rollback FILE goes back"
     return {
         "running": "limosa run FILE works beside it, from any machine that reaches the database",
         "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",
         "stopped": "limosa run FILE goes on",
         "verified": f"limosa {switch} FILE",
         "different": "limosa verify FILE proves again, limosa run FILE catches up",
-        "switched": "limosa finish FILE drops the old vectors, limosa rollback FILE goes back",
+        "switched": words_of(status.shape).ending,
         "rolling back": "limosa rollback FILE goes on",
         "rolled back": "limosa run FILE begins anew",
         "finished": "nothing",

@@ -38,6 +38,9 @@ _OTHERWISE = {
     ("split", "verified"): "verified; the application still reads and writes the old table",
     ("split", "switched"): "a view over the new tables stands in the old table’s place; the old table is kept",
     ("split", "finished"): "finished; the view reads and writes the new tables alone",
+    ("copy", "verified"): "verified; the application still reads and writes the old store",
+    ("copy", "switched"): "the application is to read the new table; what changes there flows back to the old store",
+    ("copy", "finished"): "finished; the old store is left as it was then",
 }
 """What a state means where no model takes another's place; by shape and state."""
 

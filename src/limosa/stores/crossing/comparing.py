@@ -1,0 +1,264 @@
+"""Both stores held against each other, point by point; what differs is read again before it is told."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from limosa.errors import Refused
+from limosa.model.batch import Key, Vectors
+from limosa.model.point import Metric, Point, VectorSpec
+from limosa.ports.carried import Beside, BuiltIndex, Compared, Nearest, Routed
+from limosa.ports.collection import Collection
+from limosa.ports.home import Home
+from limosa.ports.landing import Landing
+from limosa.ports.search import Neighbour
+from limosa.ports.tx import Tx
+from limosa.stores.crossing.points import UNIT_ERROR, same
+
+__all__ = ["CrossedPoints", "classes"]
+
+PAGE_ROWS = 1000
+"""Points held against each other at once: of 1536 dimensions 12 MB on both sides."""
+
+KEYS = 5000
+"""Keys of a landing that are asked for at the source at once."""
+
+TIE, TIED = 1e-6, 3
+"""Similarities this near to the last one are equal to it, as in a recall; looked for among three times as many rows."""
+
+TOLD = 20
+"""So many keys of one kind are told at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossedPoints:
+    """What can be said of points that were carried from a collection to a landing.
+
+    Attributes:
+        table: the landing's name.
+        vector: the one that is searched; None for the first that the source has.
+        switched: the application writes the landing; where nothing notes that, its points are held against the source,
+            and what the source alone has is left alone.
+        unit: vectors whose length does not count; see ``exact``.
+        made: dimensions of the vectors that were made for the points; None where they were carried.
+    """
+
+    source: Collection
+    landing: Landing
+    home: Home
+    table: str
+    vector: str | None
+    switched: bool = False
+    unit: frozenset[str] = frozenset()
+    made: int | None = None
+
+    @property
+    def turned(self) -> bool:
+        """The landing's points are held against the source, and not the other way round."""
+        return self.switched and not self.landing.watched
+
+    def exact(self) -> CrossedPoints:
+        """The same, with the vectors known that a store keeps at length 1; the source's count once points flow back."""
+        units = self.landing.units()
+        if self.switched:
+            units |= {name for name, each in self.source.describe().vectors.items() if each.unit}
+        return replace(self, unit=units)
+
+    def page(self, after: Key | None, limit: int) -> tuple[list[Point], Key | None]:
+        """The next points of the side that the application writes, as the landing tells them.
+
+        Returns:
+            The points, and the key behind which others are, None at the end: a page may be short because a point of it
+            went while it was read.
+        """
+        if self.turned:
+            keys = self.landing.keys(after, limit)
+            return self.landing.fetch(keys), keys[-1] if len(keys) == limit else None
+        found = self.source.read(after, limit)
+        return [self.landing.told(each) for each in found], found[-1].key if len(found) == limit else None
+
+    def fetch(self, keys: Sequence[Key]) -> list[Point]:
+        """These points of that side."""
+        found = self.landing.fetch(keys) if self.turned else self.source.fetch(keys)
+        return found if self.turned else [self.landing.told(each) for each in found]
+
+    def kept(self, keys: Sequence[Key], *, bare: bool = False) -> Mapping[Key, Point]:
+        """These points of the other side, by key."""
+        found = self.source.fetch(keys, bare=bare) if self.turned else self.landing.fetch(keys, bare=bare)
+        return {each.key: each for each in found}
+
+    def compare(self, after: Key | None, limit: int) -> Compared:
+        """The next points in their collection's order, each held against what the other side has."""
+        page, last = self.page(after, limit)
+        waiting, excepted = self._noted([each.key for each in page])
+        if self.switched and excepted:
+            # What could not flow back is no exception: the old store lacks it.
+            excepted -= {each.key for each in self.landing.fetch(list(excepted), bare=True)}
+        judged = [each for each in page if each.key not in waiting and each.key not in excepted]
+        vectors, payloads, missing = self._differing(judged)
+        bad = {*vectors, *payloads, *missing}
+        return Compared(
+            last=last,
+            rows=len(page),
+            waiting=len(waiting),
+            excepted=len(excepted),
+            equal=len(judged) - len(bad),
+            vectors=len(vectors),
+            payloads=len(payloads),
+            missing=len(missing),
+            examples=tuple(sorted(bad))[:3],
+            rule=self._rule(),
+        )
+
+    def _rule(self) -> str:
+        if self.made is not None:
+            return f"payload by payload, each with a vector of {self.made} dimensions"
+        return "bit for bit" if not self.unit else f"by the direction of unit vectors, to {UNIT_ERROR:g}"
+
+    def differing(self) -> Iterator[list[Key]]:
+        """Keys of points that came, went or changed unseen since they were carried, page by page."""
+        page, after = self.page(None, PAGE_ROWS)
+        while True:
+            found = self._held(page, self.kept([each.key for each in page]))
+            yield [key for part in found for key in part]
+            if after is None:
+                break
+            page, after = self.page(after, PAGE_ROWS)
+        if not self.turned:
+            for _, strange in self._walked():
+                yield strange
+
+    def routed(self) -> Routed:
+        """How many points the landing holds, and those that the source does not have."""
+        rows = 0
+        strangers: list[Key] = []
+        for keys, strange in self._walked():
+            rows += len(keys)
+            waiting, _ = self._noted(strange)
+            strangers += [key for key in strange if key not in waiting]
+        return Routed(tables={self.table: rows}, models={}, strangers=strangers[:TOLD])
+
+    def indexes(self) -> list[BuiltIndex]:
+        """Every index that was asked for."""
+        return self.landing.indexes()
+
+    def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
+        """At most k points of the landing, nearest first."""
+        name, metric = self._searched()
+        found = self.landing.nearest(name, vector, k, metric=metric, exact=exact)
+        if not found and not len(vector):
+            raise Refused("There is nothing to search with.", needed="A vector.")
+        how = "every row" if exact else "index"
+        rows = [Neighbour(key=key, distance=1 - similarity, similarity=similarity) for key, similarity in found]
+        return Nearest(table=self.table, how=how, rows=rows)
+
+    def beside(self, queries: int, k: int) -> list[Beside] | None:
+        """Vectors of points drawn from the landing's first ones, asked on both sides.
+
+        On the new one alone where its vectors were made, or the old one is only kept; None where the new one is.
+        """
+        if not self.landing.searched:
+            return None
+        keys = self.landing.keys(None, KEYS)
+        drawn = random.Random(len(keys)).sample(keys, min(queries, len(keys)))  # noqa: S311 - not a secret
+        found: list[Beside] = []
+        name, metric = self._searched()
+        for point in self.landing.fetch(drawn):
+            vector = point.vectors.get(name)
+            if isinstance(vector, np.ndarray) and vector.ndim == 1 and vector.any():
+                found.append(self._beside(name, vector, k, metric))
+        return found
+
+    def _searched(self) -> tuple[str, Metric]:
+        """The vector that is searched, and by which metric."""
+        specs = self.source.describe().vectors
+        if self.made is not None and self.vector is not None:
+            return self.vector, next(iter(specs.values()), VectorSpec(name="")).metric
+        dense = [name for name, each in specs.items() if each.kind == "dense"]
+        name = self.vector if self.vector in dense else next(iter(dense), None)
+        if name is None:
+            raise Refused("There is no vector to search with.", needed="A dense vector at the source.")
+        return name, specs[name].metric
+
+    def _beside(self, name: str, vector: Vectors, k: int, metric: Metric) -> Beside:
+        alone = self.made is not None or not self.source.holds.searched
+        asked = [] if alone else [key for key, _ in self.source.nearest(name, vector, TIED * k)]
+        # What is dead or waits cannot be found on the other side, and is told elsewhere.
+        waiting, excepted = self._noted(asked)
+        old = [key for key in asked if key not in waiting and key not in excepted][:k]
+        started = time.perf_counter()
+        new = self.landing.nearest(name, vector, k, metric=metric)
+        elapsed_ms = 1000 * (time.perf_counter() - started)
+        last = new[-1][1] if new else 0.0
+        exact = self.landing.nearest(name, vector, TIED * k, metric=metric, exact=True)
+        return Beside(
+            old=tuple(old),
+            new=tuple(key for key, _ in new),
+            ties=frozenset(key for key, similarity in exact if similarity >= last - TIE * max(1.0, abs(last))),
+            elapsed_ms=elapsed_ms,
+        )
+
+    def view(self, after: Key | None, limit: int) -> Compared | None:
+        """None: there is no view."""
+        return None
+
+    def _walked(self) -> Iterator[tuple[list[Key], list[Key]]]:
+        """Pages of the landing's keys, with those that the source does not have."""
+        after: Key | None = None
+        while keys := self.landing.keys(after, KEYS):
+            there = {each.key for each in self.source.fetch(keys, bare=True)}
+            yield keys, [key for key in keys if key not in there]
+            after = keys[-1]
+
+    def _differing(self, points: Sequence[Point]) -> tuple[list[Key], list[Key], list[Key]]:
+        """Keys whose vectors differ, whose payloads alone do, and that are missing; each read again on both sides."""
+        suspects = self._held(points, self.kept([each.key for each in points]))
+        if not any(suspects):
+            return suspects
+        keys = [key for part in suspects for key in part]
+        return self._held(self.fetch(keys), self.kept(keys))
+
+    def _held(self, points: Sequence[Point], kept: Mapping[Key, Point]) -> tuple[list[Key], list[Key], list[Key]]:
+        vectors, payloads, missing = [], [], []
+        for each in points:
+            if each.key not in kept:
+                missing.append(each.key)
+                continue
+            alike, told = same(each, kept[each.key], unit=self.unit)
+            if self.made is not None:
+                alike = self._stands(kept[each.key])
+            if not alike:
+                vectors.append(each.key)
+            elif not told:
+                payloads.append(each.key)
+        return vectors, payloads, missing
+
+    def _stands(self, point: Point) -> bool:
+        """Whether a point has a vector that was made; which it is, the text says, and that is in the payload."""
+        if self.switched:
+            return True
+        found = next(iter(point.vectors.values()), None)
+        return isinstance(found, np.ndarray) and found.shape == (self.made,) and bool(np.isfinite(found).all())
+
+    def _noted(self, keys: Sequence[Key]) -> tuple[set[Key], set[Key]]:
+        """Keys that wait, and keys that are listed as dead or skipped."""
+        with self.home.begin(snapshot=True) as tx:
+            found = classes(self.source, self.home, keys, tx)
+        waiting = {key for key, kind in found.items() if kind == "pending"}
+        return waiting, {key for key in found if key not in waiting}
+
+
+def classes(source: Collection, home: Home, keys: Sequence[Key], tx: Tx) -> dict[Key, str]:
+    """Keys that are pending, dead or skipped; others are left out."""
+    if not keys:
+        return {}
+    found = dict(home.noted.outcomes(keys, tx))
+    for after, upper in home.noted.unread(tx):
+        low, high = source.order(after) if after is not None else (), source.order(upper)
+        found.update({key: "pending" for key in keys if low < source.order(key) <= high})
+    return found
