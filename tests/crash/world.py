@@ -131,22 +131,28 @@ _TABLES = """SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace A
 WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('limosa', 'pg_catalog', 'information_schema') ORDER BY 1"""
 
 
-def dump(url: str) -> str:
-    """Schema without limosa's own, and every row of every table in the order of its text."""
+def dump(url: str, *, rows: bool = True) -> str:
+    """Schema without limosa's own, and every row of every table in the order of its text.
+
+    Args:
+        rows: False leaves the rows out.
+    """
     schema = subprocess.run(
         [str(programs(18) / "pg_dump"), "--schema-only", "--exclude-schema=limosa", "--restrict-key=limosa", url],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
+    if not rows:
+        return schema
     with psycopg.connect(url) as connection:
         tables = [name for (name,) in connection.execute(_TABLES)]
-        rows = [
+        found = [
             (name, *row)
             for name in tables
             for row in connection.execute(f'SELECT d::text FROM {name} AS d ORDER BY d::text COLLATE "C"'.encode())
         ]
-    return "\n".join([schema, *(row for _, row in rows)])
+    return "\n".join([schema, *(row for _, row in found)])
 
 
 def until(true: Callable[[], bool]) -> None:
