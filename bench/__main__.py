@@ -20,6 +20,7 @@ BENCHES = (
     ("bench.split",),
     ("bench.split_beside",),
     ("bench.split_memory",),
+    ("bench.copying",),
 )
 
 

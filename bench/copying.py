@@ -1,0 +1,288 @@
+"""Points into pgvector: from Qdrant's engine, from Parquet, from another Postgres; beside the raw limits.
+
+``python -m bench.copying [SOURCE ...] [--rows N] [--dimensions N] [--runs N]``: in each round, one after another,
+reading alone, COPY alone, limosa's backfill, and limosa's whole run with every vector compared; from Postgres also a
+pipe of two psql, which compares nothing. The peak of memory is that of a process of its own,
+which does nothing but the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import qdrant_edge as edge
+
+from bench.fixture import server
+from limosa import flow
+from limosa.app import open_app
+from limosa.steps.backfill import backfill
+from limosa.steps.expand import expand
+from limosa.steps.verify import verify
+from limosa.stores.postgres.cluster import programs
+
+NAME = "points"
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where points are read.
+
+    Attributes:
+        make: puts rows of so many dimensions there; given a folder and a database of its own.
+        read: reads every one into numpy, as anybody would who uses the package, and tells how many.
+        section: of the file.
+    """
+
+    make: Callable[[Path, str, int, int], None]
+    read: Callable[[Path, str, int], int]
+    section: Callable[[Path], dict[str, Any]]
+
+
+def _drawn(rows: int, d: int) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.float32]]]]:
+    rng = np.random.default_rng(7)
+    for start in range(0, rows, PAGE):
+        yield start, rng.standard_normal((min(PAGE, rows - start), d), dtype=np.float32)
+
+
+def _payload(number: int) -> dict[str, Any]:
+    return {"content": f"text {number}", "tags": ["a", number], "stars": number}
+
+
+def _make_edge(folder: Path, url: str, rows: int, d: int) -> None:
+    config = edge.EdgeConfig(vectors=edge.EdgeVectorParams(d, edge.Distance.Cosine))
+    shard = edge.EdgeShard.create(str(folder / NAME), config)
+    for start, block in _drawn(rows, d):
+        points = [edge.Point(start + i, vector, _payload(start + i)) for i, vector in enumerate(block.tolist())]
+        shard.update(edge.UpdateOperation.upsert_points(points))
+    shard.flush()
+    shard.close()
+
+
+def _read_edge(folder: Path, url: str, d: int) -> int:
+    shard = edge.EdgeShard.load(str(folder / NAME))
+    seen, offset = 0, None
+    while True:
+        request = edge.ScrollRequest(offset=offset, limit=PAGE, with_payload=True, with_vector=True)
+        found, offset = shard.scroll(request)
+        block = np.array([each.vector for each in found], dtype=np.float32)
+        assert [each.payload for each in found]
+        seen += len(block)
+        if offset is None:
+            shard.close()
+            return seen
+
+
+def _make_parquet(folder: Path, url: str, rows: int, d: int) -> None:
+    (folder / NAME).mkdir()
+    schema = pa.schema(
+        [
+            ("id", pa.int64()),
+            ("embedding", pa.list_(pa.float32(), d)),
+            ("content", pa.string()),
+            ("tags", pa.list_(pa.string())),
+            ("stars", pa.int64()),
+        ]
+    )
+    with pq.ParquetWriter(folder / NAME / "part.parquet", schema, compression="zstd") as writer:
+        for start, block in _drawn(rows, d):
+            numbers = range(start, start + len(block))
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), d)
+            columns = [pa.array(numbers), vectors, pa.array([f"text {n}" for n in numbers])]
+            columns += [pa.array([["a", str(n)] for n in numbers]), pa.array(numbers)]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=10 * PAGE)
+
+
+def _read_parquet(folder: Path, url: str, d: int) -> int:
+    seen = 0
+    for batch in pq.ParquetFile(folder / NAME / "part.parquet").iter_batches(PAGE):
+        block = batch.column("embedding").flatten().to_numpy().reshape(-1, d)
+        assert batch.drop_columns(["embedding"]).to_pylist()
+        seen += len(block)
+    return seen
+
+
+def _make_table(folder: Path, url: str, rows: int, d: int) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS points")
+        connection.execute(
+            f"CREATE TABLE points (id bigint PRIMARY KEY, content text, tags jsonb, stars bigint,"
+            f" embedding vector({d}))"
+        )
+        with connection.cursor() as cursor, cursor.copy("COPY points FROM STDIN") as copy:
+            for start, block in _drawn(rows, d):
+                for i, vector in enumerate(block):
+                    number = start + i
+                    said = _payload(number)
+                    text = "[" + ",".join(map(str, vector.tolist())) + "]"
+                    copy.write_row((number, said["content"], json.dumps(said["tags"]), number, text))
+        connection.execute("VACUUM ANALYZE points")
+
+
+def _read_table(folder: Path, url: str, d: int) -> int:
+    size = 0
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        with cursor.copy("COPY points TO STDOUT (FORMAT binary)") as copy:
+            for block in copy:
+                size += len(block)
+        assert size > 4 * d
+        found = cursor.execute("SELECT count(*) FROM points").fetchone()
+    return int(found[0]) if found is not None else 0
+
+
+ORIGINS = {
+    "edge": Origin(_make_edge, _read_edge, lambda folder: {"store": f"qdrant+edge://{folder}", "collection": NAME}),
+    "parquet": Origin(
+        _make_parquet, _read_parquet, lambda folder: {"store": f"parquet://{folder}", "collection": NAME}
+    ),
+    "postgres": Origin(_make_table, _read_table, lambda folder: {"store": "env:LIMOSA_BENCH_OLD", "table": NAME}),
+}
+
+
+def copy_s(url: str, rows: int, d: int) -> float:
+    """Seconds of a binary COPY of blocks that are made already into a table with a primary key."""
+    values = np.random.default_rng(7).standard_normal((PAGE, d), dtype=np.float32).astype(">f4")
+    body = values.shape[1].to_bytes(2, "big") + b"\0\0"
+    vectors = [(len(body) + row.nbytes).to_bytes(4, "big") + body + row.tobytes() for row in values]
+    payload = b'\x01{"tags":["a",1],"stars":1,"content":"text 1"}'
+
+    def block(start: int) -> bytes:
+        return b"".join(
+            b"\0\3\0\0\0\x08" + (start + i).to_bytes(8, "big") + len(payload).to_bytes(4, "big") + payload + vector
+            for i, vector in enumerate(vectors)
+        )
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS plain")
+        connection.execute(f"CREATE TABLE plain (id bigint PRIMARY KEY, metadata jsonb, embedding vector({d}))")
+        taken = 0.0
+        for start in range(0, rows, PAGE):
+            made = block(start)
+            started = time.perf_counter()
+            with connection.cursor() as cursor, cursor.copy("COPY plain FROM STDIN (FORMAT binary)") as copy:
+                copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + made + b"\xff\xff")
+            taken += time.perf_counter() - started
+        connection.execute("DROP TABLE plain")
+    return taken
+
+
+def pipe_s(old: str, new: str, d: int) -> float:
+    """Seconds of ``psql | psql`` with COPY in its text format, into a table with a primary key."""
+    psql = str(programs(18) / "psql")
+    with psycopg.connect(new, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS piped")
+        connection.execute(
+            f"CREATE TABLE piped (id bigint PRIMARY KEY, content text, tags jsonb, stars bigint, embedding vector({d}))"
+        )
+    started = time.perf_counter()
+    with subprocess.Popen([psql, "-q", old, "-c", "COPY points TO STDOUT"], stdout=subprocess.PIPE) as reading:
+        subprocess.run([psql, "-q", new, "-c", "COPY piped FROM STDIN"], stdin=reading.stdout, check=True)
+    taken = time.perf_counter() - started
+    with psycopg.connect(new, autocommit=True) as connection:
+        connection.execute("DROP TABLE piped")
+    return taken
+
+
+def job(section: dict[str, Any]) -> dict[str, Any]:
+    """The migration to the table ``points``."""
+    return {
+        "name": "copying",
+        "source": section,
+        "target": {"store": "env:LIMOSA_BENCH_URL", "table": "points", "index": False},
+    }
+
+
+def limosa_s(section: dict[str, Any]) -> tuple[float, float]:
+    """Seconds of the backfill, and of it with verify, which compares every vector."""
+    with closing(open_app(job(section))) as app:
+        flow.begin(app.voyage, app.plan())
+        expand(app.voyage)
+        started = time.perf_counter()
+        assert backfill(app.voyage)
+        filled = time.perf_counter() - started
+        proofs = verify(app.voyage)
+        taken = time.perf_counter() - started
+        assert not any(proof.verdict == "different" for proof in proofs), proofs
+        app.rollback()
+    return filled, taken
+
+
+_RUN = """
+import json, sys
+from limosa.app import open_app
+app = open_app(json.loads(sys.argv[1]))
+assert app.run().verdict == "proved"
+app.rollback()
+app.close()
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+def peak_mb(section: dict[str, Any]) -> float:
+    """Peak of the resident memory of a process that runs the migration, in MB, the code of its libraries included.
+
+    As the kernel counts it for this program alone: ``ru_maxrss`` of a child begins with what its parent had.
+    """
+    found = subprocess.run([sys.executable, "-c", _RUN, json.dumps(job(section))], capture_output=True, check=True)
+    return int(found.stdout.split()[-1]) / 1024
+
+
+def measure(name: str, *, rows: int, d: int, runs: int) -> None:
+    """Prints the rates of each round, and the ratios."""
+    origin = ORIGINS[name]
+    with server() as new, server() as old, tempfile.TemporaryDirectory(prefix="limosa-bench-") as kept:
+        os.environ["LIMOSA_BENCH_URL"], os.environ["LIMOSA_BENCH_OLD"] = new, old
+        folder = Path(kept)
+        origin.make(folder, old, rows, d)
+        section = origin.section(folder)
+        limits, pipes = [], []
+        for _ in range(runs):
+            started = time.perf_counter()
+            assert origin.read(folder, old, d) == rows
+            taken = {"read": time.perf_counter() - started, "COPY": copy_s(new, rows, d)}
+            taken["backfill"], taken["with verify"] = limosa_s(section)
+            if name == "postgres":
+                taken["pipe"] = pipe_s(old, new, d)
+                pipes.append(taken["pipe"] / taken["with verify"])
+            limits.append(max(taken["read"], taken["COPY"]) / taken["backfill"])
+            told = ", ".join(f"{what} {rows / seconds:,.0f}" for what, seconds in taken.items())
+            print(f"{name}, rows/s: {told}; backfill to the slower limit {limits[-1]:.2f}", flush=True)
+        said = f"{name}, {rows:,} x {d}: backfill to the slower limit {_spread(limits)}"
+        said += f"; with verify to the pipe {_spread(pipes)}" if pipes else ""
+        print(f"{said}; peak {peak_mb(section):,.0f} MB", flush=True)
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def main() -> None:
+    """Measures each source that is named, one after another."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sources", nargs="*", default=list(ORIGINS), metavar="SOURCE")
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--dimensions", type=int, default=1536)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    for name in options.sources:
+        measure(name, rows=options.rows, d=options.dimensions, runs=options.runs)
+
+
+if __name__ == "__main__":
+    main()
