@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, WrapValidator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, WrapValidator
 
 from limosa.config import values
 from limosa.config.build import index_of, match_of, paced, side_of
@@ -76,8 +76,13 @@ EMBEDDED_ROWS = 128
 PayloadField = Annotated[str, AfterValidator(_field)]
 
 
+def _shape(value: object) -> str:
+    return "~table" if isinstance(value, Mapping | BaseModel) else "~name"
+
+
 Vector = Annotated[
-    Column | dict[str, Column],
+    Annotated[Column, Tag("~name")] | Annotated[dict[str, Column], Tag("~table")],
+    Discriminator(_shape),
     Field(description='the name of a column, or a table such as { title = "title_embedding" } for named vectors'),
 ]
 PayloadColumns = Annotated[
@@ -134,7 +139,8 @@ class CopyTargetSection(Section):
     collection: Annotated[Filled | None, Field(description="the name of a collection that is not there yet")] = None
     table: Annotated[Column | None, Field(description="the name of a table that is not there yet")] = None
     key: Annotated[
-        Column | KeySection,
+        Annotated[Column, Tag("~name")] | Annotated[KeySection, Tag("~table")],
+        Discriminator(_shape),
         Field(description="the name of the column for the ids, or a table with column, uuid5 and namespace"),
     ] = "id"
     vector: Vector = "embedding"

@@ -107,7 +107,8 @@ def _sentence(line: int | None, problem: Problem) -> str:
 
 def _problem(error: ErrorDetails, kind: _Kind) -> Problem:
     sections = kind.sections
-    path = error["loc"]
+    # Where a key takes one thing or another, pydantic tells which was tried.
+    path = tuple(part for part in error["loc"] if not str(part).startswith("~"))
     names = tuple(part for part in path if isinstance(part, str))
     if error["type"] == "extra_forbidden":
         return Problem(path, _unknown(names[:-1], names[-1], kind))
