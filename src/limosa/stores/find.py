@@ -146,5 +146,5 @@ def _adapter(store: str, group: str, *, else_: Refused | None = None) -> tuple[s
     raise Refused(
         f"No store is called {shown}.",
         needed="One of: " + ", ".join(stores) + ".",
-        do="Set store in [source], for example env:DATABASE_URL.",
+        do="Set store to one of them; rows of Postgres are named by table, points of other stores by collection.",
     )

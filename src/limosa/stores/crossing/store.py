@@ -82,7 +82,7 @@ class CrossingStore:
     def runner(self) -> Runner:
         """Carries out operations."""
         collection = self.landing.collection if isinstance(self.landing, CollectionLanding) else None
-        return CollectionRunner(self.home.runner, self.source, collection)
+        return CollectionRunner(self.home.runner, self.source, self.landing, collection)
 
     def inspect(self) -> Facts:
         """What can be said of both before anything is touched; changes nothing."""
@@ -94,6 +94,7 @@ class CrossingStore:
         made = self._identity
         if made is not None and not any(check.verdict == "refused" for check in checks):
             checks += identity_checks(self.source, made)
+        checks += self._silent(sample, texts)
         if not collected.points:
             checks.append(Check(name="rows", verdict="note", said=f"{self.source.title} is empty."))
         return Facts(
@@ -104,6 +105,18 @@ class CrossingStore:
             characters=sum(map(len, texts)) / len(texts) if texts else 0.0,
             operations=(*found.operations, *self._last()),
         )
+
+    def _silent(self, sample: Sequence[Point], texts: Sequence[str]) -> list[Check]:
+        """Points without the text of which their vector is to be made."""
+        text, without = self._text, len(sample) - len(texts)
+        if text is None or not without:
+            return []
+        named = ", ".join(text.columns) or repr(text.template)
+        said = f"{without:,} of {len(sample):,} sampled points have no text by {named}; such points do not travel."
+        if texts:
+            return [Check(name="texts", verdict="note", said=said)]
+        do = "Set text or template in [source] to fields that the points have."
+        return [Check(name="texts", verdict="refused", said=said, needed="Texts to embed.", do=do)]
 
     def _last(self) -> list[Operation]:
         """What finish may do with the old side."""

@@ -64,7 +64,15 @@ class ClientEngine:
     def _client(self) -> QdrantClient:
         if self._folder is not None and not self._folder.is_dir():
             raise Refused(f"There is no folder {self._folder.name}.", needed="The folder that is named in the file.")
-        return self._connect()
+        try:
+            return self._connect()
+        except RuntimeError as error:
+            # So the client says that another process has the folder.
+            raise Refused(
+                f"The folder {self._folder.name if self._folder is not None else ''} cannot be opened: another has it.",
+                needed="A folder that no other process has open.",
+                do="Close it there, or copy the folder; then repeat the command.",
+            ) from error
 
     def describe(self) -> Collected:
         """What the collection says of itself."""

@@ -12,7 +12,9 @@ from limosa.model.point import Collected, Point, VectorSpec
 from limosa.ports.landing import Ground
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS, building, index_bytes
+from limosa.stores.postgres.landing.cells import Unfit
 from limosa.stores.postgres.landing.columns import Arrived, Field, chosen, kinds, named
+from limosa.stores.postgres.landing.rows import packed
 from limosa.stores.postgres.landing.site import Site
 from limosa.stores.postgres.landing.switching import switching
 from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
@@ -37,6 +39,7 @@ def ground(
     """What is to be made for such points, and what is in the way."""
     arrived = chosen(site.form, collected, sample)
     checks = [*_named(site, collected), *_sizes(site, collected), *_free(site, tx), *_mixed(site, collected, sample)]
+    checks += [*_unfit(arrived, sample), *_matched(arrived, match)]
     operations = [_table(site, arrived)]
     if not any(check.verdict == "refused" for check in checks):
         operations += _vector_indexes(site, arrived, collected, index) if site.build else []
@@ -131,6 +134,32 @@ def _mixed(site: Site, collected: Collected, sample: Sequence[Point]) -> Iterato
             yield Check(name="fields", verdict="note", said=said)
 
 
+def _unfit(arrived: Arrived, sample: Sequence[Point]) -> Iterator[Check]:
+    """Points that could not stand in the table, as far as a look at some tells."""
+    if arrived.of("made") or any(each.type == "vector" and each.dimensions is None for each in arrived.of("vector")):
+        return
+    plain = [replace(each, vectors={}) for each in sample]
+    why = [str(row) for row in packed(plain, arrived) if isinstance(row, Unfit)]
+    if why:
+        said = f"{len(why):,} of {len(sample):,} sampled points would be dead: {'; '.join(sorted(set(why))[:3])}."
+        yield Check(name="points", verdict="note", said=said)
+
+
+def _matched(arrived: Arrived, match: Match | None) -> Iterator[Check]:
+    """The match function names columns that there will be."""
+    known = [each.name for each in arrived.fields]
+    wanted = [] if match is None else [*match.returns, *([match.filter] if match.filter is not None else [])]
+    for name in wanted:
+        if name not in known:
+            yield Check(
+                name="match",
+                verdict="refused",
+                said=f"The match function names the column {name}, and there will be none.",
+                needed=f"One of: {', '.join(known)}.",
+                do="Correct it in [target.match], or name the field in [target.columns].",
+            )
+
+
 def _foreseen(arrived: Arrived, collected: Collected) -> dict[str, object]:
     dense = [each.dimensions or 0 for each in arrived.of("vector") if each.type == "vector"]
     table = collected.points * (4 * sum(dense) + 8 + ROW_BYTES)
@@ -140,6 +169,7 @@ def _foreseen(arrived: Arrived, collected: Collected) -> dict[str, object]:
 
 def _table(site: Site, arrived: Arrived) -> Operation:
     rules = {"key": " PRIMARY KEY", "made": " PRIMARY KEY", "rest": " NOT NULL DEFAULT '{}'"}
+    held = [each.name for each in arrived.of("rest")]
     if arrived.of("made"):
         # What the application adds has no id from before; it is known by this one.
         rules["key"] = " NOT NULL UNIQUE DEFAULT gen_random_uuid()::text"
@@ -148,6 +178,8 @@ def _table(site: Site, arrived: Arrived) -> Operation:
         kind = f"{quoted(site.schema)}.{_told(each)}" if each.part == "vector" else each.type
         rest = rules.get(each.part, "")
         lines.append(f"{quoted(each.name)} {kind}{rest}")
+    # Whatever else stood there would be no payload any more.
+    lines += [f"CHECK (jsonb_typeof({quoted(name)}) = 'object')" for name in held]
     table = site.relation.sql
     return Operation(
         id="make-table",

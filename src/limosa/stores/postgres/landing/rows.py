@@ -115,6 +115,11 @@ def _cell(column: Field, value: Json) -> bytes | None:
         raise Unfit(f"{told} {why}") from error
 
 
+def _others(value: Any, name: str) -> dict[str, Json]:
+    """The rest of a payload; what is no object is told under the column's own name."""
+    return value if isinstance(value, dict) else {} if value is None else {name: value}
+
+
 def canonical(point: Point, arrived: Arrived) -> Point:
     """The point as it is told once it has come back."""
     columns = [each for each in arrived.of("field") if each.cell.changes]
@@ -143,7 +148,7 @@ def points_of(rows: Sequence[Sequence[Any]], arrived: Arrived, *, bare: bool = F
             (each.source, None if value is None else each.cell.told(value))
             for each, value in zip(fields, row[1:at], strict=True)
         ]
-        others = (row[at] if rest else None) or {}
+        others = _others(row[at], rest[0].name) if rest else {}
         vectors = {
             column.source: vector
             for column, told in zip(columns, stored, strict=True)
