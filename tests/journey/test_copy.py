@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -323,4 +324,45 @@ def test_the_old_collection_goes_only_by_its_name(
         code.mkdir()
         (code / "search.py").write_text('client = QdrantClient(url=os.environ["OLD_QDRANT"])\nimport qdrant_client\n')
         assert [each.what for each in mentions(app.migration, code)] == ["variable", "client"]
-        assert "the environment variable OLD_QDRANT" in leavings(app.migration)
+        assert "the environment variable OLD_QDRANT" in leavings(app.migration, deleted=True)
+
+
+def test_what_only_the_old_collection_has_keeps_it_from_going(
+    database: str, server: QdrantServer, client: QdrantClient
+) -> None:
+    with contextlib.closing(embedding_app(server.url)) as app:
+        app.run()
+        app.cutover()
+        with pytest.raises(ProofFailed, match="points are in qdrant/memories alone"):
+            app.finish(delete=NAME)
+        assert client.count(NAME).count == POINTS
+        app.finish()
+        with pytest.raises(Refused, match="finished already"):
+            app.finish(delete=NAME)
+    assert client.count(NAME).count == POINTS
+
+
+def test_fields_that_no_point_has_are_seen_before_anything_is_touched(
+    database: str, server: QdrantServer, client: QdrantClient
+) -> None:
+    job: dict[str, Any] = {
+        "name": "memories",
+        "source": {"store": server.url, "collection": NAME, "text": "contents"},
+        "target": {"store": "env:LIMOSA_TEST_URL", "table": "memories", "space": SPACE},
+    }
+    before = dump(database)
+    with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="have no text by contents"):
+        app.run()
+    with contextlib.closing(copy_app(server.url, match={"function": "match", "returns": ["id", "contnt"]})) as app:
+        assert any("names the column contnt" in check.said for check in app.plan().refusals)
+    client.upsert(NAME, points=[PointStruct(id=9000, vector=[0.1] * D, payload={"content": "a\0b"})])
+    with contextlib.closing(copy_app(server.url)) as app:
+        assert any("would be dead: a text" in check.said or "NUL" in check.said for check in app.plan().checks)
+    assert dump(database) == before
+
+
+def test_a_rest_is_an_object_and_nothing_else(database: str, server: QdrantServer) -> None:
+    with contextlib.closing(copy_app(server.url)) as app:
+        app.run()
+    with psycopg.connect(database, autocommit=True) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("UPDATE memories SET metadata = '[1, 2]' WHERE id = '1'")

@@ -37,7 +37,7 @@ def finish(
     out = console()
     with opened(file, say=lambda line: print_line(out, "finish", line)) as app:
         record, words = app.voyage.record(), words_of(app.migration.shape)
-        if record.step == "finish":
+        if record.step == "finish" and not delete:
             out.print("The migration is finished already.")
             return
         if record.switched or record.shape == "fill":
@@ -46,10 +46,10 @@ def finish(
         app.finish(drop_old=drop_old, delete=delete)
         migration = app.migration
     out.print("Finished." if drop_old or delete else words.finished)
-    gone = leavings(migration)
+    gone = leavings(migration, deleted=bool(delete))
     if gone:
         print_heading(out, "What can go, when nothing else needs it")
         for each in gone:
             out.print(each, soft_wrap=True, markup=False, highlight=False)
     if code is not None:
-        print_code(out, mentions(migration, code), code)
+        print_code(out, mentions(migration, code), code, what="the old store")

@@ -89,6 +89,8 @@ def _of_store(migration: Migration) -> list[tuple[str, re.Pattern[str]]]:
     clients = CLIENTS.get(scheme) or tuple(each for known in CLIENTS.values() for each in known)
     names = [("variable", each) for each in references(migration)]
     names += [("client", each) for each in clients]
+    address = migration.source.place.store.partition("://")[2].rstrip("/")
+    names += [("address", address)] if address else []
     names.append(
         ("collection" if migration.copy and migration.copy.source is None else "table", migration.source.place.table)
     )

@@ -26,17 +26,22 @@ def references(migration: Migration) -> list[str]:
     return [each for each in named(old.place.store, old.endpoint.key) if each not in kept]
 
 
-def leavings(migration: Migration) -> list[str]:
-    """One line for each thing; empty for a migration that stays in its store."""
+def leavings(migration: Migration, *, deleted: bool) -> list[str]:
+    """One line for each thing; empty for a migration that stays in its store.
+
+    Args:
+        deleted: the old collection is gone already.
+    """
     copy, old = migration.copy, migration.source.place
     if copy is None:
         return []
     variables = [f"the environment variable {each}" for each in references(migration)]
     if copy.source is not None:
         return [*variables, f"the table {old.table} in the old database, which is yours to drop"]
+    kept = [] if deleted else [f"the collection {old.table} in the old store, which limosa left as it is"]
     return [
         *variables,
-        f"the collection {old.table} in the old store, if limosa did not delete it (--delete {old.table})",
+        *kept,
         "the old store's service or subscription, and its backups, if nothing else is in it",
         "the package by which your code spoke to it",
     ]

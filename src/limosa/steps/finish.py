@@ -94,6 +94,10 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
         catch_up(voyage)
         if drop_old:
             _require_equal(voyage)
+        else:
+            different = [proof for proof in verify(voyage) if proof.verdict == "different"]
+            for proof in different:
+                voyage.say(f"The old store is left as it is, and differs: {proof.name}, {proof.said}")
         carry_out(voyage, "finish", leave=("drop-old",))
         catch_up(voyage)
     if drop_old:

@@ -92,7 +92,9 @@ def _rollback(voyage: Voyage) -> list[tuple[Key, str]]:
 
     for step in reversed(STEPS):
         take_back(voyage, step, leave=("switch",), otherwise={"convert": convert})
-    voyage.records.tell("rollback", "" if record.shape == "split" else f"{len(left):,} rows without an old vector")
+    voyage.records.tell(
+        "rollback", "" if record.shape in {"split", "copy"} else f"{len(left):,} rows without an old vector"
+    )
     voyage.records.retire("plan")
     return left
 

@@ -52,7 +52,7 @@ def search(voyage: Voyage, text: str, *, k: int = 10, exact: bool = False) -> li
     """
     if voyage.migration.carries:
         raise Refused(
-            "Rows of a split or a copy keep vectors of models that the file does not name: none embeds a text.",
+            "A split has vectors of many models, a copy of one that the file does not name: none embeds a text.",
             needed="A vector; of a split its length picks the table.",
             do="limosa search FILE --vector query.json",
         )

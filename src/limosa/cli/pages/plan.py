@@ -60,9 +60,15 @@ def print_plan(console: Console, plan: Plan, migration: Migration, *, file: Path
     console.print()
 
 
-def print_code(console: Console, lines: Sequence[Mention], folder: Path) -> None:
+def print_code(
+    console: Console,
+    lines: Sequence[Mention],
+    folder: Path,
+    *,
+    what: str = "the old model, its size, the column or the match function",
+) -> None:
     """Lines of the application's code that name what changes, one a line, as editors and compilers write places."""
-    print_heading(console, f"Lines under {folder} that name the old model, its size, the column or the match function")
+    print_heading(console, f"Lines under {folder} that name {what}")
     for each in lines:
         said = f"{each.file}:{each.line}: {each.what}, {each.text}"
         console.print(said, soft_wrap=True, markup=False, highlight=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 
-from limosa.errors import Refused
+from limosa.errors import ProofFailed, Refused
 from limosa.model.batch import Key, Vectors, Written
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
@@ -15,11 +15,14 @@ from limosa.model.plan import Check
 from limosa.model.point import Collected, IdKind, Metric, Point, VectorSpec
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.collection import Collection
-from limosa.ports.landing import Ground
+from limosa.ports.landing import Ground, Landing
 from limosa.ports.store import Progress, Runner, Turn
 from limosa.ports.tx import Tx
 
-__all__ = ["MADE", "CollectionLanding", "CollectionRunner", "dropping"]
+__all__ = ["MADE", "CollectionLanding", "CollectionRunner", "dropping", "require_all"]
+
+PAGE_KEYS = 10_000
+"""Ids that are asked for at once."""
 
 MADE = "make-collection"
 """The operation that makes the collection."""
@@ -101,9 +104,9 @@ class CollectionLanding:
                 "Give collection in [target] another name, or drop that one.",
             )
         if not holds.ids & set(_WIDER[wanted.ids]):
-            listed = " or ".join(sorted(_IDS[each] for each in holds.ids))
+            listed = _IDS["mixed"] if "mixed" in holds.ids else " or ".join(sorted(_IDS[each] for each in holds.ids))
             said = f"Ids of the source are {_IDS[wanted.ids]}, and {title} takes {listed}."
-            yield _refused("ids", said, "Ids that both can hold.", "Copy to a store that takes texts.")
+            yield _refused("ids", said, "Ids that both can hold.", "Copy to a table, or to a store that takes texts.")
         if len(wanted.vectors) > 1 and not holds.several:
             said = f"The source has the vectors {', '.join(map(repr, wanted.vectors))}, and {title} holds one a point."
             yield _refused("vectors", said, "One vector a point.", "Copy to a store that names them.")
@@ -173,6 +176,28 @@ def dropping(source: Collection, name: str) -> Operation:
     )
 
 
+def require_all(source: Collection, landing: Landing) -> None:
+    """Lets through only where every point of the old collection is in the new place too.
+
+    Raises:
+        ProofFailed: some are not, whatever the reason.
+    """
+    after: Key | None = None
+    alone: list[str] = []
+    while page := source.read(after, PAGE_KEYS, bare=True):
+        keys = [each.key for each in page]
+        there = {each.key for each in landing.fetch(keys, bare=True)}
+        alone += [key[0] for key in keys if key not in there]
+        after = keys[-1]
+    if alone:
+        named = ", ".join(alone[:3])
+        raise ProofFailed(
+            f"{len(alone):,} points are in {source.title} alone (for example {named}); nothing was deleted.",
+            needed="Every point in the new place: none dead, none skipped, none written to the old one late.",
+            do="limosa status FILE --failed lists what was not carried; what may go for all that, delete yourself.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionRunner:
     """Carries out what is said of collections, and leaves the rest to the ledger's own database.
@@ -183,6 +208,7 @@ class CollectionRunner:
 
     inner: Runner
     source: Collection
+    landing: Landing
     collection: Collection | None
 
     def apply(
@@ -200,6 +226,7 @@ class CollectionRunner:
 
     def _do(self, statement: str) -> None:
         if statement.startswith(DROP_OLD):
+            require_all(self.source, self.landing)
             self.source.drop()
         elif self.collection is not None and statement.startswith(MAKE):
             self.collection.make(_collected(json.loads(statement.removeprefix(MAKE))))
