@@ -366,3 +366,17 @@ def test_a_rest_is_an_object_and_nothing_else(database: str, server: QdrantServe
         app.run()
     with psycopg.connect(database, autocommit=True) as connection, pytest.raises(psycopg.errors.CheckViolation):
         connection.execute("UPDATE memories SET metadata = '[1, 2]' WHERE id = '1'")
+
+
+def test_status_does_without_a_folder_that_somebody_has_open(database: str, tmp_path: Path) -> None:
+    with addressed("edge", tmp_path, 50) as store:
+        with contextlib.closing(copy_app(store)) as app:
+            app.run()
+        with contextlib.closing(open_collection(store, NAME)) as held, contextlib.closing(copy_app(store)) as app:
+            assert held.describe().points == 50
+            found = app.status()
+            assert (found.state, found.conservation) == ("verified", None)
+        with contextlib.closing(copy_app(store)) as app:
+            counted = app.status().conservation
+            assert counted is not None
+            assert counted.done == 50

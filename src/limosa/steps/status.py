@@ -10,7 +10,7 @@ from typing import Literal
 from limosa.control.jobs import Jobs
 from limosa.control.records import Record
 from limosa.control.reports import Exceptions, Tally
-from limosa.errors import LimosaError
+from limosa.errors import LimosaError, Refused
 from limosa.model.conservation import Conservation
 from limosa.model.job import NO_JOBS, JobsOut
 from limosa.model.operation import Step
@@ -171,7 +171,10 @@ def _conservation(voyage: Voyage, record: Record) -> Conservation | None:
         return None
     try:
         return conserve(voyage)
-    except LimosaError:
+    except LimosaError as error:
+        if voyage.migration.copy is not None and isinstance(error, Refused):
+            # A store in a folder is one process's at a time, and a run may have it.
+            return None
         now = voyage.records.get()
         # Counting goes by the column's name, which a switch, a rollback or a finish changes underneath it.
         if now is not None and (now.epoch, now.direction, now.step) == (record.epoch, record.direction, record.step):
