@@ -22,7 +22,7 @@ from tests.crash.world import World, dump, start_driver
 from tests.qdrant.server import Fault, QdrantServer
 from tests.qdrant.worlds import NAME, D, addressed, served
 
-__all__ = ["killed", "world_of"]
+__all__ = ["kill", "killed", "run_s", "world_of"]
 
 PATIENCE_S = 1800
 """Longest that a run of the largest size may take."""
@@ -44,13 +44,18 @@ def killed(world: World, server: QdrantServer | None, *, kills: int) -> tuple[st
     Args:
         server: gets faults while it is read; None for a folder.
     """
-    started = time.monotonic()
-    _run(world)
-    whole_s = time.monotonic() - started
+    whole_s = run_s(world)
     wanted = _left(world.url)
     with psycopg.connect(world.url, autocommit=True) as connection:
         connection.execute("DROP TABLE memories")
         connection.execute("DROP SCHEMA limosa CASCADE")
+    kill(world, whole_s, kills=kills, server=server)
+    _run(world)
+    return wanted, _left(world.url)
+
+
+def kill(world: World, whole_s: float, *, kills: int, server: QdrantServer | None = None) -> None:
+    """Starts a run and kills it at a random instant, so often; a server has faults meanwhile."""
     rng = random.Random(kills)
     for _ in range(kills):
         if server is not None:
@@ -64,8 +69,13 @@ def killed(world: World, server: QdrantServer | None, *, kills: int) -> tuple[st
         process.join(60)
     if server is not None:
         server.faults = []
+
+
+def run_s(world: World) -> float:
+    """Seconds of a run to its end."""
+    started = time.monotonic()
     _run(world)
-    return wanted, _left(world.url)
+    return time.monotonic() - started
 
 
 def _run(world: World) -> None:

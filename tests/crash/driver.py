@@ -18,6 +18,8 @@ ACCEPT = frozenset({"--accept-reconnect", "--accept-view", "--accept-downtime"})
 
 def main(job: str, verbs: str, url: str, output: str) -> None:
     os.environ["LIMOSA_CRASH_URL"] = url
+    # What a migration keeps on this machine is the test's.
+    os.chdir(Path(job).parent)
     with Path(output).open("w") as said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             _drive(job, verbs)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.crash.copies import killed, world_of
+from limosa.model.point import Collected
+from limosa.stores.crossing.points import same
+from tests.crash.copies import kill, killed, run_s, world_of
+from tests.crash.world import World
+from tests.journey.collection_world import some_points, specs, stand
 from tests.qdrant.worlds import served
 
 POINTS = 2000
@@ -21,3 +26,24 @@ def test_random_kills_change_nothing_of_the_end(database: str, tmp_path: Path, k
         # Small pages, so that a run has many instants.
         wanted, left = killed(world_of(folder, server.url, database, batch_rows=20), server, kills=kills)
     assert left == wanted
+
+
+@pytest.mark.parametrize("kind", ["parquet", pytest.param("qdrant-local", marks=pytest.mark.soak)])
+def test_random_kills_lose_nothing_on_the_way_to_a_collection(kind: str, database: str, tmp_path: Path) -> None:
+    with stand("qdrant-edge", tmp_path, database) as near, stand(kind, tmp_path, database) as far:
+        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(800))
+        worlds = [
+            _job(tmp_path, name, near.section("went"), far.section(name), database) for name in ("whole", "parts")
+        ]
+        whole_s = run_s(worlds[0])
+        kill(worlds[1], whole_s, kills=6)
+        run_s(worlds[1])
+        before, after = near.points("went"), far.points("parts")
+    assert after.keys() == before.keys()
+    assert all(all(same(each, after[key], unit={""})) for key, each in before.items())
+
+
+def _job(folder: Path, name: str, source: dict[str, object], target: dict[str, object], url: str) -> World:
+    job = folder / f"{name}.json"
+    job.write_text(json.dumps({"name": name, "source": source, "target": target, "backfill": {"batch_rows": 20}}))
+    return World(job, url)

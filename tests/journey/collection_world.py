@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 
 from limosa.model.migration import Form
-from limosa.model.point import Collected, Point
+from limosa.model.point import Collected, Point, VectorSpec
 from limosa.ports.collection import Collection, OpenCollection
 from limosa.stores.chroma.open import open_collection as open_chroma
 from limosa.stores.files.open import open_collection as open_files
@@ -19,9 +21,12 @@ from limosa.stores.lancedb.open import open_collection as open_lance
 from limosa.stores.milvus.open import open_collection as open_milvus
 from limosa.stores.postgres.landing.source import open_table
 from limosa.stores.qdrant.open import open_collection as open_qdrant
+from limosa.testing.collections import PAYLOADS
 from tests.qdrant.server import QdrantServer
 
-__all__ = ["KINDS", "Stand", "stand"]
+__all__ = ["KINDS", "Stand", "some_points", "specs", "stand"]
+
+D = 24
 
 FORM = Form(key="id", vectors=(("", "embedding"),), columns=(), rest="metadata")
 
@@ -107,3 +112,21 @@ def stand(kind: str, folder: Path, database: str) -> contextlib.AbstractContextM
     """The store of a kind, with a folder of its own."""
     (folder / kind).mkdir()
     return KINDS[kind](folder / kind, database)
+
+
+def specs() -> dict[str, VectorSpec]:
+    """One vector without a name, which every store can hold."""
+    return {"": VectorSpec(name="", dimensions=D, metric="cosine", m=8, ef_construction=40)}
+
+
+def some_points(rows: int) -> list[Point]:
+    """Points that every store can hold, with payloads of every kind."""
+    rng = np.random.default_rng(3)
+    return [
+        Point(
+            key=(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),),
+            vectors={"": rng.normal(size=D).astype(np.float32)},
+            payload={**PAYLOADS[number % len(PAYLOADS)], "number": number},
+        )
+        for number in range(rows)
+    ]

@@ -8,20 +8,19 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psycopg
 import pytest
 
 from limosa.app import open_app
 from limosa.errors import Refused
-from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.point import Collected, Point
 from limosa.stores.crossing.points import same
 from limosa.stores.postgres.embedded import Server
-from limosa.testing.collections import PAYLOADS, points_for, specs_for
-from tests.journey.collection_world import KINDS, Stand, stand
+from limosa.testing.collections import points_for, specs_for
+from tests.journey.collection_world import KINDS, Stand, some_points, specs, stand
 from tests.postgres.fixtures import fresh_database
 
-ROWS, FEW, D = 2000, 200, 24
+ROWS, FEW = 2000, 200
 
 ONCE = [("postgres", kind) for kind in KINDS if kind != "postgres"]
 """In the gate every store is left and reached once, with few rows; all pairs with more take a quarter of an hour."""
@@ -48,9 +47,9 @@ def test_points_go_from_any_store_to_any_other(one: str, other: str, database: s
 
 def there_and_back(one: str, other: str, database: str, folder: Path, *, rows: int) -> None:
     """Fills the one, takes its points to the other and back under another name, and compares."""
-    points = _points(rows)
+    points = some_points(rows)
     with stand(one, folder, database) as near, stand(other, folder, database) as far:
-        near.fill("went", Collected(points=0, ids="uuid", vectors=_specs()), points)
+        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), points)
         before = near.points("went")
         _take("there", near.section("went"), far.section("away"))
         _take("back", far.section("away"), near.section("came"))
@@ -77,22 +76,6 @@ def assert_equal(before: dict[tuple[str, ...], Point], near: Stand, far: Stand) 
                 unit |= {name for name, spec in collection.describe().vectors.items() if spec.unit}
         wrong = [key for key, point in before.items() if not all(same(point, found[key], unit=unit))]
         assert not wrong, (name, len(wrong), _apart(before[wrong[0]], found[wrong[0]]))
-
-
-def _specs() -> dict[str, VectorSpec]:
-    return {"": VectorSpec(name="", dimensions=D, metric="cosine", m=8, ef_construction=40)}
-
-
-def _points(rows: int) -> list[Point]:
-    rng = np.random.default_rng(3)
-    return [
-        Point(
-            key=(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),),
-            vectors={"": rng.normal(size=D).astype(np.float32)},
-            payload={**PAYLOADS[number % len(PAYLOADS)], "number": number},
-        )
-        for number in range(rows)
-    ]
 
 
 def _apart(one: Point, other: Point) -> str:
@@ -177,7 +160,7 @@ def test_a_table_goes_to_another_database_with_its_columns_and_types(
 @pytest.mark.parametrize("other", ["chroma", "qdrant-server"])
 def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, tmp_path: Path) -> None:
     with stand("qdrant-edge", tmp_path, database) as near, stand(other, tmp_path, database) as far:
-        near.fill("went", Collected(points=0, ids="uuid", vectors=_specs()), _points(1500))
+        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(1500))
         before = near.points("went")
         job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
         with contextlib.closing(open_app(job)) as app:
