@@ -43,7 +43,7 @@ class PointReader:
             f" ORDER BY {self._key} LIMIT {int(limit)}"
         )
         with self.database.autocommit() as tx:
-            found = tx.raw(sql, *(after or ()), binary=True)
+            found = tx.raw(sql, *(after or ()), binary=True, prepare=False)
         return points_of(found, self.arrived, bare=bare)
 
     def last(self) -> Key | None:
@@ -64,7 +64,8 @@ class PointReader:
             f" JOIN unnest($1::text[]) AS s(k) ON t.{quoted(self.arrived.key.name)} = s.k::{self.arrived.key.type}"
         )
         with self.database.autocommit() as tx:
-            found = tx.raw(sql, fitting, binary=True)
+            # A plan that was kept is one for the table as small as it was.
+            found = tx.raw(sql, fitting, binary=True, prepare=False)
         return points_of(found, self.arrived, bare=bare)
 
     def nearest(

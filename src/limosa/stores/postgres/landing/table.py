@@ -180,4 +180,6 @@ class LandingTable:
                 f"DELETE FROM {self.site.relation.sql} AS t USING unnest($1::text[]) AS s(k)"
                 f" WHERE t.{quoted(key.name)} = s.k::{key.type}",
                 fitting,
+                # A plan that was kept is one for the table as small as it was.
+                prepare=False,
             )
