@@ -333,9 +333,12 @@ def test_what_only_the_old_collection_has_keeps_it_from_going(
     with contextlib.closing(embedding_app(server.url)) as app:
         app.run()
         app.cutover()
-        with pytest.raises(ProofFailed, match="points are in qdrant/memories alone"):
+        with pytest.raises(ProofFailed, match="points are in the old collection alone, dead or skipped"):
             app.finish(delete=NAME)
         assert client.count(NAME).count == POINTS
+        # Nothing was begun that has no way back.
+        assert "finish" not in {event[1] for event in app.status().events}
+        assert not app.voyage.finishing()
         app.finish()
         with pytest.raises(Refused, match="finished already"):
             app.finish(delete=NAME)
@@ -380,3 +383,15 @@ def test_status_does_without_a_folder_that_somebody_has_open(database: str, tmp_
             counted = app.status().conservation
             assert counted is not None
             assert counted.done == 50
+
+
+def test_a_copy_is_finished_though_somebody_deleted_the_old_collection(
+    database: str, server: QdrantServer, client: QdrantClient
+) -> None:
+    with contextlib.closing(copy_app(server.url)) as app:
+        app.run()
+        app.cutover()
+        client.delete_collection(NAME)
+        app.finish()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone() == (0,)

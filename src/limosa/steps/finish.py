@@ -5,6 +5,7 @@ from __future__ import annotations
 from limosa.control.records import Record
 from limosa.errors import ProofFailed, Refused, Transient
 from limosa.model.migration import Migration
+from limosa.model.proof import Proof
 from limosa.steps.backfill import catch_up
 from limosa.steps.cutover import MOST_TRIES
 from limosa.steps.jobs import call_off
@@ -88,21 +89,39 @@ def _end(voyage: Voyage) -> None:
 def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     """Lets changes flow back to the last, and deletes the old collection where that is wanted, once all is proved."""
     dropping = next((each for each in record.operations if each.id == "drop-old"), None)
-    if dropping is None or not voyage.store.runner.stands(dropping):
+    # Deleted by an attempt that died, or by somebody else: nothing can flow there any more.
+    gone = dropping is not None and voyage.store.runner.stands(dropping)
+    if not gone:
         _require_intact(voyage)
         notice(voyage)
         catch_up(voyage)
-        if drop_old:
-            _require_equal(voyage)
-        else:
-            different = [proof for proof in verify(voyage) if proof.verdict == "different"]
-            for proof in different:
-                voyage.say(f"The old store is left as it is, and differs: {proof.name}, {proof.said}")
-        carry_out(voyage, "finish", leave=("drop-old",))
+        _judge_copy(voyage, drop_old=drop_old)
+    carry_out(voyage, "finish", leave=("drop-old",))
+    if not gone:
         catch_up(voyage)
     if drop_old:
         carry_out(voyage, "finish")
     _end(voyage)
+
+
+def _judge_copy(voyage: Voyage, *, drop_old: bool) -> None:
+    """Before the first step that has no way back: both sides are held against each other once more.
+
+    Raises:
+        ProofFailed: the old collection is to go, and differs, or has points that the new place lacks.
+    """
+    if not drop_old:
+        for proof in verify(voyage):
+            if proof.verdict == "different":
+                voyage.say(f"The old store is left as it is, and differs: {proof.name}, {proof.said}")
+        return
+    bits = next(proof for proof in _require_equal(voyage) if proof.name == "bits")
+    if bits.evidence["excepted"]:
+        raise ProofFailed(
+            f"{bits.evidence['excepted']:,} points are in the old collection alone, dead or skipped; it stays.",
+            needed="Every point in the new place.",
+            do="limosa status FILE --failed lists them; limosa finish FILE without --delete leaves the old collection.",
+        )
 
 
 def _require_intact(voyage: Voyage) -> None:
@@ -111,14 +130,16 @@ def _require_intact(voyage: Voyage) -> None:
         raise ProofFailed(wrong, needed="Triggers that stood all the time.", do="limosa rollback FILE.")
 
 
-def _require_equal(voyage: Voyage) -> None:
-    different = [proof for proof in verify(voyage) if proof.verdict == "different"]
+def _require_equal(voyage: Voyage) -> list[Proof]:
+    proofs = verify(voyage)
+    different = [proof for proof in proofs if proof.verdict == "different"]
     if different:
         raise ProofFailed(
             "Verify found: " + "; ".join(f"{proof.name}: {proof.said}" for proof in different),
             needed="Proofs that hold.",
             do="limosa run FILE catches up; limosa verify FILE shows them.",
         )
+    return proofs
 
 
 def _detach(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
