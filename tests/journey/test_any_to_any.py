@@ -11,9 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from limosa import flow
 from limosa.app import open_app
 from limosa.errors import Refused
 from limosa.model.point import Collected, Point
+from limosa.steps.expand import expand
 from limosa.stores.crossing.points import same
 from limosa.stores.postgres.embedded import Server
 from limosa.testing.collections import points_for, specs_for
@@ -183,3 +185,18 @@ def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, 
             app.rollback()
         assert not far.open("away").stands()
         assert near.points("went").keys() == after.keys()
+
+
+def test_a_collection_that_somebody_else_makes_meanwhile_is_left_alone(database: str, tmp_path: Path) -> None:
+    with stand("jsonl", tmp_path, database) as near, stand("parquet", tmp_path, database) as far:
+        wanted = Collected(points=0, ids="uuid", vectors=specs())
+        near.fill("went", wanted, some_points(50))
+        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
+        with contextlib.closing(open_app(job)) as app:
+            plan = app.plan()
+            flow.begin(app.voyage, plan)
+            far.fill("away", wanted, some_points(3))
+            with pytest.raises(Refused, match="did not make it"):
+                expand(app.voyage)
+            app.rollback()
+        assert len(far.points("away")) == 3

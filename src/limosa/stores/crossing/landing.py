@@ -249,16 +249,37 @@ class CollectionRunner:
         return self.inner.alone(what)
 
     def stands(self, operation: Operation) -> bool:
-        """Whether the operation's change is there."""
+        """Whether the operation's change is there.
+
+        What is there of a collection may be half made, so that making is never taken for done: it may be repeated.
+
+        Raises:
+            Refused: somebody else has made a collection of that name since plan looked.
+        """
         if operation.probe.startswith(OLD_IS_GONE):
             return not self.source.stands()
-        if self.collection is not None and operation.probe.startswith(STANDS):
-            return self.collection.stands()
+        if isinstance(self.landing, CollectionLanding) and operation.probe.startswith(STANDS):
+            _require_ours(self.landing)
+            return False
         return self.inner.stands(operation)
 
     def progress(self) -> Progress | None:
         """How far the ledger's database is with what it does."""
         return self.inner.progress()
+
+
+def _require_ours(landing: CollectionLanding) -> None:
+    """Lets through where nothing is there, or what this migration made.
+
+    Raises:
+        Refused: it is somebody else's.
+    """
+    if landing.collection.stands() and not landing.ours():
+        raise Refused(
+            f"{landing.collection.title} is there now, and this migration did not make it.",
+            needed="A name that is free: the points get a collection of their own.",
+            do="Give collection in [target] another name, or drop that one.",
+        )
 
 
 _IDS: dict[IdKind, str] = {

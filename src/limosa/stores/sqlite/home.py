@@ -120,10 +120,6 @@ class SqliteHome:
         with suppress(OSError):
             self.life.close()
         self.database.close()
-        path = self.database.engine.path
-        # Where nothing began, nothing is left.
-        if path is not None and path.is_file() and not path.stat().st_size:
-            path.unlink()
 
 
 def open_home(file: Path, migration: str) -> SqliteHome:
