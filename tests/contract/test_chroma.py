@@ -20,7 +20,7 @@ from limosa.model.point import Collected, Json, Point, VectorSpec
 from limosa.stores.chroma.collection import ChromaCollection
 from limosa.stores.chroma.listing import PAGE, from_the_end
 from limosa.stores.chroma.open import open_collection
-from limosa.stores.crossing.points import UNIT_ERROR, same
+from limosa.stores.crossing.equality import UNIT_ERROR, same
 from limosa.testing.collections import check_collection
 from tests.contract.chroma_server import chroma_server, free_port
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Point, Sparse, VectorSpec
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from limosa.stores.files.collection import FileCollection
 from limosa.stores.files.folder import Part
 from limosa.stores.files.open import open_collection

@@ -19,7 +19,7 @@ from lancedb.pydantic import LanceModel, Vector
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Point, VectorSpec
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from limosa.stores.lancedb.collection import LanceCollection
 from limosa.stores.lancedb.open import open_collection
 from limosa.stores.lancedb.table import MERGE_EVERY

@@ -19,7 +19,7 @@ from pymilvus import DataType, MilvusClient
 from limosa.errors import Refused, Transient
 from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Json, Point, VectorSpec
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from limosa.stores.milvus.collection import MilvusCollection
 from limosa.stores.milvus.open import open_collection
 from limosa.testing.collections import check_collection

@@ -13,7 +13,7 @@ from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Form
 from limosa.model.point import Point
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from limosa.stores.postgres.landing.source import TableCollection, open_table
 from limosa.testing.collections import PAYLOADS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from limosa.model.point import Collected
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from tests.crash.copies import kill, killed, run_s, world_of
 from tests.crash.world import World
 from tests.journey.collection_world import some_points, specs, stand

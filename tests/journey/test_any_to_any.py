@@ -16,7 +16,7 @@ from limosa.app import open_app
 from limosa.errors import Refused
 from limosa.model.point import Collected, Point
 from limosa.steps.expand import expand
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 from limosa.stores.postgres.embedded import Server
 from limosa.testing.collections import points_for, specs_for
 from tests.journey.collection_world import KINDS, Stand, some_points, specs, stand

@@ -19,7 +19,7 @@ from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.point import Collected, Holds, Json, Point, PointVector, Sparse, VectorSpec
 from limosa.ports.collection import Collection
-from limosa.stores.crossing.points import same
+from limosa.stores.crossing.equality import same
 
 __all__ = ["PAYLOADS", "POINTS", "check_collection", "points_for", "specs_for"]
 

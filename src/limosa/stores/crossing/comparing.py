@@ -18,7 +18,7 @@ from limosa.ports.home import Home
 from limosa.ports.landing import Landing
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
-from limosa.stores.crossing.points import UNIT_ERROR, same
+from limosa.stores.crossing.equality import UNIT_ERROR, same
 
 __all__ = ["CrossedPoints", "classes"]
 

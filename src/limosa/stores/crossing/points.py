@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from limosa.errors import Refused
 from limosa.model.batch import Key, Row, VectorRows, Vectors, Written
 from limosa.model.identity import taken
 from limosa.model.place import Text
-from limosa.model.point import Json, Point, PointVector, Sparse
-from limosa.model.vectors import normalised
+from limosa.model.point import Json, Point
 from limosa.ports.collection import Collection
 from limosa.ports.landing import Landing
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
+from limosa.stores.crossing.equality import same
 
 __all__ = [
     "BackSource",
@@ -29,14 +27,8 @@ __all__ = [
     "PointSource",
     "PointTarget",
     "Seen",
-    "UNIT_ERROR",
-    "digest",
-    "same",
     "text_of",
 ]
-
-UNIT_ERROR = 1e-6
-"""The most that normalising twice in float32 moves a component of a unit vector: some units in the last place."""
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 """A field in a template."""
@@ -59,10 +51,10 @@ class Seen:
     point: Point
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Seen) and digest(self.point) == digest(other.point)
+        return isinstance(other, Seen) and all(same(self.point, other.point))
 
     def __hash__(self) -> int:
-        return digest(self.point)
+        return hash(self.point.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,75 +238,3 @@ def _row(point: Point, text: Text | None = None) -> PointRow:
 def _point(row: Row) -> Point:
     assert isinstance(row, PointRow)  # noqa: S101 - the ports promise that source and target belong together
     return row.point
-
-
-def digest(point: Point) -> int:
-    """Eight bytes that are equal for equal points, wherever they are.
-
-    Of id, payload and every vector, bit for bit; numbers of the payload by their value.
-    """
-    made = hashlib.blake2b(digest_size=8)
-    made.update(json.dumps([point.key, _plain(dict(point.payload))], sort_keys=True, ensure_ascii=True).encode())
-    for name, vector in sorted(point.vectors.items()):
-        made.update(name.encode() + b"\0")
-        for part in _arrays(vector):
-            made.update(part)
-    return int.from_bytes(made.digest(), "big")
-
-
-def _plain(value: Json) -> Json:
-    """1.0 is 1: stores differ in which they give back."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return {name: _plain(each) for name, each in value.items()} if isinstance(value, dict) else value
-
-
-def _arrays(vector: PointVector) -> Iterable[bytes]:
-    if isinstance(vector, Sparse):
-        return vector.positions.astype("<u4").tobytes(), vector.values.astype("<f4").tobytes()
-    return (repr(vector.shape).encode(), vector.astype("<f4").tobytes())
-
-
-def same(one: Point, other: Point, *, unit: Set[str] = frozenset()) -> tuple[bool, bool]:
-    """Whether the vectors are equal, and whether the payloads are.
-
-    Args:
-        unit: names of vectors that one side keeps at length 1: they are equal where they point the same way, to
-            ``UNIT_ERROR``; all others bit for bit.
-    """
-    alike = one.vectors.keys() == other.vectors.keys() and all(
-        _alike(vector, other.vectors[name], unit=name in unit) for name, vector in one.vectors.items()
-    )
-    return alike, _equal(one.payload, other.payload)
-
-
-def _alike(one: PointVector, other: PointVector, *, unit: bool) -> bool:
-    if isinstance(one, Sparse) or isinstance(other, Sparse):
-        return list(_arrays(one)) == list(_arrays(other))
-    # As whole numbers: every bit counts, that of -0.0 too.
-    if one.shape == other.shape and np.array_equal(_bits(one), _bits(other)):
-        return True
-    if not unit or one.shape != other.shape:
-        return False
-    # The vectors of a point that has several of one name are each of length 1.
-    apart = normalised(np.atleast_2d(one)) - normalised(np.atleast_2d(other))
-    return bool(np.abs(apart).max(initial=0) <= UNIT_ERROR)
-
-
-def _bits(vector: Vectors) -> NDArray[np.uint32]:
-    return np.ascontiguousarray(vector, dtype=np.float32).view(np.uint32)
-
-
-def _equal(one: object, other: object) -> bool:
-    """Values of JSON: numbers by their value, and a truth value is none."""
-    if isinstance(one, Mapping):
-        return (
-            isinstance(other, Mapping)
-            and len(one) == len(other)
-            and all(name in other and _equal(value, other[name]) for name, value in one.items())
-        )
-    if isinstance(one, list):
-        return isinstance(other, list) and len(one) == len(other) and all(map(_equal, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other

@@ -188,9 +188,9 @@ class FileCollection:
                 if before != self._parts.seen or len(self._recent) > _RECENT:
                     self._recent.clear()
                 places = find(index)
-                self._recent.update((key, position) for position, key, *_ in places)
                 if bare:
-                    return [Point(key=(key,), vectors={}, payload={}) for _, key, *_ in places]
+                    return [Point((key,), {}, {}) for _, key, *_ in places]
+                self._recent.update((key, position) for position, key, *_ in places)
                 found = self._held(places)
             if found is not None:
                 return found

@@ -39,6 +39,8 @@ def vectors_of(array: Any, spec: VectorSpec, where: str) -> list[PointVector | N
     Raises:
         Refused: a number in one is NULL.
     """
+    if types.is_fixed_size_list(array.type) and array.type.list_size and not array.null_count:
+        return list(flat(array, where)[0].reshape(-1, array.type.list_size))
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     if spec.kind == "sparse":
         positions = vectors_of(array.field("positions"), VectorSpec(name=""), where)

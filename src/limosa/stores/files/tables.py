@@ -7,14 +7,15 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import types
 
 from limosa.errors import Refused
-from limosa.model.point import Json, Point, VectorSpec
+from limosa.model.point import Json, Point, PointVector, VectorSpec
 from limosa.stores.files.blocks import ARROW, PARQUET, ArrowPart, Opened, ParquetPart, groups_of
 from limosa.stores.files.columns import column_of, type_of, vectors_of
 from limosa.stores.files.format import Scanned
@@ -24,6 +25,8 @@ from limosa.stores.files.texts import payload_text
 from limosa.stores.files.values import told
 
 __all__ = ["TableFormat"]
+
+_T = TypeVar("_T")
 
 _OPEN = 4
 """Parts that are kept open, each with its blocks."""
@@ -155,28 +158,40 @@ def _picked(block: Any, rows: Sequence[int]) -> Any:
 
 
 def _texts(column: Any) -> list[str]:
-    return [str(each) for each in column.to_pylist()]
+    found: list[Any] = column.to_pylist()
+    return found if types.is_string(column.type) else [str(each) for each in found]
 
 
 def _points(batch: Any, shape: Shape, path: Path) -> list[Point]:
+    keys = [(key,) for key in _texts(batch.column(shape.id))]
+    return list(map(Point, keys, _vectors(batch, shape, path), _payloads(batch, shape)))
+
+
+def _vectors(batch: Any, shape: Shape, path: Path) -> list[dict[str, PointVector]]:
+    """Each point's vectors by name."""
     columns = {
         name: vectors_of(batch.column(column), shape.specs[name], path.name)
         for name, column in shape.vectors.items()
         if column in batch.schema.names
     }
-    return [
-        Point(
-            key=(key,),
-            vectors={name: each[i] for name, each in columns.items() if each[i] is not None},  # type: ignore[misc]
-            payload=payload,
-        )
-        for i, (key, payload) in enumerate(zip(_texts(batch.column(shape.id)), _payloads(batch, shape), strict=True))
-    ]
+    return _named(columns, batch.num_rows)
 
 
 def _payloads(batch: Any, shape: Shape) -> list[dict[str, Json]]:
     if shape.ours:
         return [json.loads(each) for each in batch.column(PAYLOAD).to_pylist()]
     others = {shape.id, *shape.vectors.values()}
-    columns = {name: told(batch.column(name), name) for name in batch.schema.names if name not in others}
-    return [{name: each[i] for name, each in columns.items() if each[i] is not None} for i in range(batch.num_rows)]
+    return _named(
+        {name: told(batch.column(name), name) for name in batch.schema.names if name not in others}, batch.num_rows
+    )
+
+
+def _named(columns: Mapping[str, Sequence[_T | None]], rows: int) -> list[dict[str, _T]]:
+    """Columns as rows by name; what is None is left out."""
+    if not columns:
+        return [{} for _ in range(rows)]
+    names = list(columns)
+    return [
+        {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        for row in zip(*columns.values(), strict=True)
+    ]

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 
 from limosa.model.point import Json
 
@@ -77,6 +78,16 @@ def kind_of(value: Json) -> Kind:
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+def _written(value: Json) -> str:
+    """A value as JSON; what the fast way does not know, or would write otherwise, goes the exact one."""
+    try:
+        text = orjson.dumps(value)
+    except (orjson.JSONEncodeError, RecursionError):
+        return _ENCODE(value)
+    # What is no number is written as null.
+    return _ENCODE(value) if b"null" in text else text.decode()
+
+
 def text_bytes(value: str) -> bytes:
     """A text as Postgres keeps it.
 
@@ -95,9 +106,12 @@ def json_bytes(value: Json) -> bytes:
     """A value as jsonb.
 
     Raises:
-        Unfit: a text in it holds what Postgres does not take.
+        Unfit: a text in it holds what Postgres does not take, or a number in it is none.
     """
-    text = _ENCODE(value)
+    try:
+        text = _written(value)
+    except (ValueError, RecursionError) as error:
+        raise Unfit("holds what JSON cannot say: a number that is not finite, or levels without end") from error
     # The escape is what a NUL is written as; a backslash of the text's own is written twice.
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
         raise Unfit("holds the NUL character, which Postgres does not take")
@@ -105,8 +119,10 @@ def json_bytes(value: Json) -> bytes:
 
 
 def _whole(code: str, bits: int) -> Callable[[Any], bytes]:
+    bound = 1 << bits - 1
+
     def pack(value: Any) -> bytes:
-        if kind_of(value) != "whole number" or not -(1 << bits - 1) <= value < 1 << bits - 1:
+        if type(value) is not int or not -bound <= value < bound:
             raise Unfit("")
         return struct.pack(code, value)
 

@@ -114,20 +114,16 @@ def _type(found: Mapping[Kind, int]) -> str:
     return "double precision" if seen and seen <= {"whole number", "number"} else "jsonb"
 
 
-def parted(payload: Mapping[str, Json], sources: Iterable[str]) -> tuple[list[Json], dict[str, Json]]:
+def parted(payload: Mapping[str, Json], sources: Sequence[str]) -> tuple[list[Json], dict[str, Json]]:
     """The values of fields, and the payload without them.
 
     A field that says null stays in the rest: a column's NULL is a field that is not there.
     """
-    values: list[Json] = []
-    rest: dict[str, Json] = dict(payload)
+    if not any("." in source for source in sources):
+        rest = {name: value for name, value in payload.items() if value is None or name not in sources}
+        return [payload.get(source) for source in sources], rest
+    values, rest = [], dict(payload)
     for source in sources:
-        if "." not in source:
-            value = rest.get(source)
-            values.append(value)
-            if value is not None:
-                del rest[source]
-            continue
         there, value = taken(rest, source)
         values.append(value)
         if there and value is not None:

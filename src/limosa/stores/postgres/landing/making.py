@@ -12,7 +12,6 @@ from limosa.model.point import Collected, Point, VectorSpec
 from limosa.ports.landing import Ground
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import MAX_DIMENSIONS, building, index_bytes
-from limosa.stores.postgres.landing.cells import Unfit
 from limosa.stores.postgres.landing.columns import Arrived, Field, chosen, kinds, named
 from limosa.stores.postgres.landing.rows import packed
 from limosa.stores.postgres.landing.site import Site
@@ -139,7 +138,7 @@ def _unfit(arrived: Arrived, sample: Sequence[Point]) -> Iterator[Check]:
     if arrived.of("made") or any(each.type == "vector" and each.dimensions is None for each in arrived.of("vector")):
         return
     plain = [replace(each, vectors={}) for each in sample]
-    why = [str(row) for row in packed(plain, arrived) if isinstance(row, Unfit)]
+    why = list(packed(plain, arrived).unfit.values())
     if why:
         said = f"{len(why):,} of {len(sample):,} sampled points would be dead: {'; '.join(sorted(set(why))[:3])}."
         yield Check(name="points", verdict="note", said=said)

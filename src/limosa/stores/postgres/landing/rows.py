@@ -4,89 +4,129 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, TypeAlias, TypeVar
 
-from limosa.model.point import Json, Point
+from limosa.model.point import Json, Point, PointVector
 from limosa.stores.postgres.landing.cells import Unfit, kind_of, text_bytes
 from limosa.stores.postgres.landing.columns import Arrived, Field, parted, put_back
 from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds
-from limosa.stores.postgres.landing.vectors import packed_rows, told_rows
+from limosa.stores.postgres.landing.vectors import NULL, packed_rows, told_rows
 
-__all__ = ["blocks", "canonical", "packed", "points_of"]
+__all__ = ["Packed", "blocks", "canonical", "packed", "points_of"]
 
 _HEAD, _END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
-_BLOCK_BYTES = 1 << 20
-"""A megabyte is sent at a time: enough that the calls cost nothing."""
+_BLOCK_ROWS = 200
+"""Rows that are sent at a time, of 1536 dimensions a megabyte: enough that the calls cost nothing."""
+
+_SIZE = struct.Struct(">i").pack
+
+Cells: TypeAlias = Sequence[bytes | memoryview]
+"""Values of a column, or of a row, each with its size."""
+
+_T = TypeVar("_T")
 
 
-def packed(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS) -> Iterator[bytes | Unfit]:
-    """Each point as a row of COPY in its binary format, or why it cannot stand in the table; made as they are taken.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Points as rows of COPY in its binary format.
+
+    Attributes:
+        places: of the points that can stand in the table, ascending.
+        rows: of each of these the parts that its row is made of.
+        unfit: why each of the others cannot stand there, by its place.
+    """
+
+    places: Sequence[int]
+    rows: Sequence[Cells]
+    unfit: Mapping[int, str]
+
+
+def packed(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS) -> Packed:
+    """Points as rows of COPY, made column by column.
 
     Args:
         made: the ids that are made for them.
 
     Source: Postgres's documentation, "COPY", Binary Format; vector_recv in pgvector.
     """
-    vectors = [
-        packed_rows([point.vectors.get(each.source) for point in points], each.type, each.dimensions, each.element)
-        for each in arrived.of("vector")
+    unfit = _strange(points, arrived)
+    columns = [*_plain(points, arrived, made, unfit)]
+    columns += [
+        _vectors([point.vectors.get(field.source) for point in points], field, unfit) for field in arrived.of("vector")
     ]
+    rows = list(zip(repeat(struct.pack(">h", len(columns)), len(points)), *columns, strict=True))
+    if unfit:
+        places = [place for place in range(len(points)) if place not in unfit]
+        return Packed(places, [rows[place] for place in places], unfit)
+    return Packed(range(len(points)), rows, unfit)
+
+
+def _plain(points: Sequence[Point], arrived: Arrived, made: MadeIds, unfit: dict[int, str]) -> Iterator[Cells]:
+    """All columns but those of the vectors."""
+    fields, rest = arrived.of("field"), arrived.of("rest")
+    sources = [each.source for each in fields]
+    parts = [parted(point.payload, sources) for point in points]
+    yield _column([point.key[0] for point in points], partial(_key, arrived.key), unfit)
+    if arrived.of("made"):
+        yield _column(range(len(points)), partial(_made, made), unfit)
+    for at, field in enumerate(fields):
+        yield _column([values[at] for values, _ in parts], _cell(field), unfit)
+    for field in rest:
+        yield _column([others for _, others in parts], _cell(field), unfit)
+    for place, (_, others) in enumerate(() if rest else parts):
+        if others:
+            unfit.setdefault(place, f"there is no column for its {sorted(others)[0]}")
+
+
+def _strange(points: Sequence[Point], arrived: Arrived) -> dict[int, str]:
     known = frozenset(each.source for each in arrived.of("vector"))
-    for place, point in enumerate(points):
+    return {
+        place: f"it has a vector {sorted(point.vectors.keys() - known)[0]!r}, for which there is no column"
+        for place, point in enumerate(points)
+        if not point.vectors.keys() <= known
+    }
+
+
+def _column(values: Iterable[_T], pack: Callable[[_T], bytes | None], unfit: dict[int, str]) -> Cells:
+    """Cells with their sizes; why one cannot be made goes to ``unfit``, the first reason of a point counts."""
+    found: list[bytes] = []
+    for place, value in enumerate(values):
         try:
-            strange = sorted(point.vectors.keys() - known)
-            if strange:
-                raise Unfit(f"it has a vector {strange[0]!r}, for which there is no column")
-            cells = [*_cells(point, arrived, made.of(place)), *_stored(vectors, place, arrived)]
+            cell = pack(value)
         except Unfit as error:
-            yield error
-            continue
-        yield b"".join([struct.pack(">h", len(cells)), *(_sized(cell) for cell in cells)])
+            unfit.setdefault(place, str(error))
+            cell = None
+        found.append(NULL if cell is None else _SIZE(len(cell)) + cell)
+    return found
 
 
-def _cells(point: Point, arrived: Arrived, made: uuid.UUID | None) -> Iterator[bytes | None]:
-    """All but the vectors."""
-    fields = arrived.of("field")
-    values, rest = parted(point.payload, [each.source for each in fields])
-    yield _key(point.key[0], arrived.key)
-    if made is not None:
-        yield made.bytes
-    for column, value in zip(fields, values, strict=True):
-        yield _cell(column, value)
-    for column in arrived.of("rest"):
-        yield _cell(column, rest)
-    if rest and not arrived.of("rest"):
-        raise Unfit(f"there is no column for its {sorted(rest)[0]}")
+def _vectors(vectors: Sequence[PointVector | None], column: Field, unfit: dict[int, str]) -> Cells:
+    found, bad = packed_rows(vectors, column.type, column.dimensions, column.element)
+    called = f"the vector {column.source!r}" if column.source else "its vector"
+    for place, why in bad.items():
+        unfit.setdefault(place, f"{called} {why}")
+    return found
 
 
-def _stored(vectors: Sequence[Sequence[bytes | Unfit | None]], place: int, arrived: Arrived) -> Iterator[bytes | None]:
-    for column, found in zip(arrived.of("vector"), vectors, strict=True):
-        cell = found[place]
-        if isinstance(cell, Unfit):
-            raise Unfit(f"the vector {column.source!r} {cell}" if column.source else f"its vector {cell}")
-        yield cell
+def _made(made: MadeIds, place: int) -> bytes | None:
+    found = made.of(place)
+    return None if found is None else found.bytes
 
 
-def blocks(rows: Iterable[bytes]) -> Iterator[bytes]:
+def blocks(rows: Sequence[Cells]) -> Iterator[bytes]:
     """Rows as the stream that COPY reads."""
-    parts, size = [_HEAD], 0
-    for row in rows:
-        parts.append(row)
-        size += len(row)
-        if size >= _BLOCK_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    yield b"".join([*parts, _END])
+    yield _HEAD
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        yield b"".join(chain.from_iterable(rows[start : start + _BLOCK_ROWS]))
+    yield _END
 
 
-def _sized(cell: bytes | None) -> bytes:
-    return b"\xff\xff\xff\xff" if cell is None else struct.pack(">i", len(cell)) + cell
-
-
-def _key(key: str, column: Field) -> bytes:
+def _key(column: Field, key: str) -> bytes:
     if column.type == "bigint":
         if not key.isdecimal() or int(key) >= 1 << 63:
             raise Unfit(f"its id does not fit into {column.name}, which takes bigint")
@@ -101,18 +141,23 @@ def _key(key: str, column: Field) -> bytes:
         raise Unfit(f"its id {error}") from error
 
 
-def _cell(column: Field, value: Json) -> bytes | None:
-    if value is None:
-        return None
-    cell = column.cell
+def _cell(column: Field) -> Callable[[Json], bytes | None]:
+    pack, takes = column.cell.pack, column.cell.takes
     told = column.source or f"a text for {column.name}"
-    if cell.pack is None:
-        raise Unfit(f"{column.name} is of the type {column.type}, which is only read")
-    try:
-        return cell.pack(value)
-    except Unfit as error:
-        why = str(error) or f"is a {kind_of(value)} here, and the column takes {cell.takes}"
-        raise Unfit(f"{told} {why}") from error
+
+    def cell(value: Json) -> bytes | None:
+        if value is None:
+            return None
+        if pack is None:
+            raise Unfit(f"{column.name} is of the type {column.type}, which is only read")
+        try:
+            return pack(value)
+        except Unfit as error:
+            raise Unfit(
+                f"{told} {str(error) or f'is a {kind_of(value)} here, and the column takes {takes}'}"
+            ) from error
+
+    return cell
 
 
 def _others(value: Any, name: str) -> dict[str, Json]:

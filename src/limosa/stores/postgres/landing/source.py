@@ -17,7 +17,6 @@ from limosa.model.migration import Form
 from limosa.model.point import Collected, Holds, IdKind, Json, Metric, Point, VectorKind, VectorSpec
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import Database, PostgresTx
-from limosa.stores.postgres.landing.cells import Unfit
 from limosa.stores.postgres.landing.columns import Arrived, Field, parted
 from limosa.stores.postgres.landing.reading import WHOLE, PointReader
 from limosa.stores.postgres.landing.rows import packed
@@ -201,9 +200,9 @@ class TableCollection:
             tuple(each for each in self.arrived.fields if each.part != "field" or each.cell.pack is not None)
         )
         # What limosa knows no bytes for, the server reads from its text, or refuses.
-        [row] = packed([replace(point, payload=parted(point.payload, told)[1])], exact)
-        if isinstance(row, Unfit):
-            return str(row)
+        unfit = packed([replace(point, payload=parted(point.payload, told)[1])], exact).unfit
+        if unfit:
+            return unfit[0]
         names = [each.name for each in self.arrived.fields]
         values = list(self._values(point))
         cells = ", ".join(f"${i}::text::{each.type}" for i, each in enumerate(self.arrived.fields, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,26 +79,17 @@ class LandingTable:
         made = self._made(points, tx)
         tx.send_raw(QUIET)
         self._delete([point.key for point in points], tx)
-        landed: list[int] = []
-        rejected: list[tuple[int, str]] = []
-
-        def fitting() -> Iterator[bytes]:
-            for place, row in enumerate(packed(points, arrived, made)):
-                if isinstance(row, bytes):
-                    landed.append(place)
-                    yield row
-                else:
-                    rejected.append((place, str(row)))
-
+        fitting = packed(points, arrived, made)
+        rejected = list(fitting.unfit.items())
         names = ", ".join(quoted(each.name) for each in arrived.fields)
         tx.send_raw(_SAVE)
         try:
-            tx.copy(f"COPY {self.site.relation.sql} ({names}) FROM STDIN (FORMAT binary)", blocks(fitting()))
+            tx.copy(f"COPY {self.site.relation.sql} ({names}) FROM STDIN (FORMAT binary)", blocks(fitting.rows))
         except pg.UniqueViolation:
             # Another worker has just written one of them: whoever follows reads it again.
             tx.send_raw(_BACK)
-            return Written((), moved=landed, rejected=rejected)
-        return Written(landed, rejected=rejected)
+            return Written((), moved=fitting.places, rejected=rejected)
+        return Written(fitting.places, rejected=rejected)
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes these points away."""

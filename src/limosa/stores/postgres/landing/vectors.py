@@ -12,7 +12,7 @@ from limosa.model.batch import Vectors
 from limosa.model.point import PointVector, Sparse, VectorKind
 from limosa.stores.postgres.landing.cells import Unfit
 
-__all__ = ["SHAPES", "SPARSE_DIMENSIONS", "TYPES", "Shape", "packed_rows", "told_rows"]
+__all__ = ["NULL", "SHAPES", "SPARSE_DIMENSIONS", "TYPES", "Shape", "packed_rows", "told_rows"]
 
 SPARSE_DIMENSIONS = 1_000_000_000
 """A sparse vector says its dimensions, and those of a collection are to be comparable: the most that pgvector takes.
@@ -20,6 +20,12 @@ Source: pgvector's documentation, "Sparse Vectors"."""
 
 MOST_POSITIONS = 16_000
 """Values that are not zero in one sparsevec. Source: as above."""
+
+
+NULL = b"\xff\xff\xff\xff"
+"""A cell without a value, as COPY sends it in its binary format."""
+
+_ENDLESS = "holds a value that is not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Shape:
 
 def _finite(values: Vectors) -> None:
     if not np.isfinite(values).all():
-        raise Unfit("holds a value that is not finite")
+        raise Unfit(_ENDLESS)
 
 
 def _dense(vector: PointVector, dimensions: int | None, element: int) -> bytes:
@@ -55,47 +61,44 @@ def _floats(value: bytes) -> Vectors:
     return np.frombuffer(value, dtype=">f4", offset=4).astype(np.float32)
 
 
-def _dense_rows(vectors: Sequence[PointVector | None], dimensions: int | None) -> list[bytes | Unfit | None]:
-    """The same for the vectors of a batch: those of the column's length are turned at once."""
-    found: list[bytes | Unfit | None] = [None] * len(vectors)
-    alike: list[int] = []
-    for place, vector in enumerate(vectors):
-        if isinstance(vector, np.ndarray) and vector.shape == (dimensions,):
-            alike.append(place)
-        elif vector is not None:
-            found[place] = _tried(vector, dimensions)
-    if alike:
-        block = np.stack([np.asarray(vectors[place]) for place in alike])
-        finite = np.isfinite(block).all(axis=1)
-        size, sent = 4 * block.shape[1], block.astype(">f4").tobytes()
-        head = struct.pack(">hh", block.shape[1], 0)
-        for at, place in enumerate(alike):
-            found[place] = (
-                head + sent[at * size : (at + 1) * size] if finite[at] else _tried(vectors[place], dimensions)
-            )
-    return found
-
-
-def _tried(vector: PointVector | None, dimensions: int | None) -> bytes | Unfit:
-    try:
-        return _dense(vector, dimensions, 0)  # type: ignore[arg-type]
-    except Unfit as error:
-        return error
-
-
 def packed_rows(
     vectors: Sequence[PointVector | None], type_: str, dimensions: int | None, element: int
-) -> list[bytes | Unfit | None]:
-    """A batch of vectors for one column, each as COPY sends it, None, or why it cannot stand there."""
-    if type_ == "vector":
-        return _dense_rows(vectors, dimensions)
-    found: list[bytes | Unfit | None] = []
-    for vector in vectors:
+) -> tuple[Sequence[bytes | memoryview], Mapping[int, Unfit]]:
+    """A batch of vectors for one column, each with its size as COPY sends it, and why some cannot stand there.
+
+    Dense ones of the column's length are turned at once.
+    """
+    found: list[bytes | memoryview] = [NULL] * len(vectors)
+    unfit: dict[int, Unfit] = {}
+    alike: list[int] = []
+    for place, vector in enumerate(vectors):
+        if vector is None:
+            continue
+        if type_ == "vector" and isinstance(vector, np.ndarray) and vector.shape == (dimensions,):
+            alike.append(place)
+            continue
         try:
-            found.append(None if vector is None else SHAPES[type_].pack(vector, dimensions, element))
+            cell = SHAPES[type_].pack(vector, dimensions, element)
+            found[place] = struct.pack(">i", len(cell)) + cell
         except Unfit as error:
-            found.append(error)
-    return found
+            unfit[place] = error
+    if alike:
+        block = np.concatenate([np.asarray(vectors[place]) for place in alike], dtype=np.float32)
+        block = block.reshape(len(alike), -1)
+        unfit |= {alike[at]: Unfit(_ENDLESS) for at in np.flatnonzero(~np.isfinite(block).all(axis=1)).tolist()}
+        for place, sent in zip(alike, _cells(block), strict=True):
+            found[place] = sent
+    return found, unfit
+
+
+def _cells(block: Vectors) -> list[memoryview]:
+    """Rows of a block, each with its size, in one buffer."""
+    n, d = block.shape
+    cell = np.dtype([("size", ">i4"), ("dimensions", ">i2"), ("unused", ">i2"), ("values", ">f4", (d,))])
+    cells = np.zeros(n, cell)
+    cells["size"], cells["dimensions"], cells["values"] = cell.itemsize - 4, d, block
+    sent = cells.view(np.uint8).data
+    return [sent[start : start + cell.itemsize] for start in range(0, n * cell.itemsize, cell.itemsize)]
 
 
 def told_rows(values: Sequence[bytes | None], type_: str) -> list[PointVector | None]:
