@@ -258,7 +258,9 @@ def classes(source: Collection, home: Home, keys: Sequence[Key], tx: Tx) -> dict
     if not keys:
         return {}
     found = dict(home.noted.outcomes(keys, tx))
-    for after, upper in home.noted.unread(tx):
+    unread = home.noted.unread(tx)
+    orders = {key: source.order(key) for key in keys} if unread else {}
+    for after, upper in unread:
         low, high = source.order(after) if after is not None else (), source.order(upper)
-        found.update({key: "pending" for key in keys if low < source.order(key) <= high})
+        found.update({key: "pending" for key, order in orders.items() if low < order <= high})
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -83,11 +84,9 @@ class PointSource:
 
     def read(self, after: Key | None, upper: Key, *, limit: int) -> list[Row]:
         """Points in (after, upper], in the collection's order."""
-        edge = self.collection.order(upper)
-        found = self.collection.read(after, limit)
-        if found and self.collection.order(found[-1].key) > edge:
-            found = [each for each in found if self.collection.order(each.key) <= edge]
-        return [_row(each, self.text) for each in found]
+        found, order = self.collection.read(after, limit), self.collection.order
+        end = bisect_right(found, order(upper), key=lambda each: order(each.key))
+        return [_row(each, self.text) for each in found[:end]]
 
     def reread(self, keys: Sequence[Key]) -> list[Row]:
         """These points; missing ones are left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -248,8 +249,8 @@ class CrossingWitness:
         while page := self._keys(after):
             keys = page
             if upper is not None:
-                edge = self.store.source.order(upper)
-                keys = [key for key in page if self.store.source.order(key) <= edge]
+                order = self.store.source.order
+                keys = page[: bisect_right(page, order(upper), key=order)]
             if keys:
                 yield keys
             if len(keys) < len(page):

@@ -19,10 +19,10 @@ PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
 """How names of parts end, the one that limosa writes first."""
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 """Of one decoded block, about; a page of 1000 rows of 768 dimensions is 3 MB."""
 
-KEPT = 4
+KEPT = 3
 """Blocks, and ways through a row group, that one part keeps: as many as threads usually read at different places."""
 
 GROUP_BYTES = 16 << 20
@@ -86,7 +86,9 @@ class ParquetPart:
             start, at = at, at + block.num_rows
             if place < at:
                 self._keep(start, block)
-                self._ways = [*self._ways[1 - KEPT :], (group, at, rest)]
+                # What came to its end has the whole row group in memory still.
+                if at < self._starts[group + 1]:
+                    self._ways = [*self._ways[1 - KEPT :], (group, at, rest)]
                 return start, block
         raise IndexError(place)
 
@@ -102,7 +104,9 @@ class ParquetPart:
 
     def _through(self, groups: Sequence[int], columns: Sequence[str] | None) -> Iterator[Any]:
         wanted = list(columns) if columns is not None else None
-        found: Iterator[Any] = self._file.iter_batches(self._rows, row_groups=list(groups), columns=wanted)
+        found: Iterator[Any] = self._file.iter_batches(
+            self._rows, row_groups=list(groups), columns=wanted, use_threads=False
+        )
         return found
 
     def _keep(self, start: int, block: Any) -> None:

@@ -14,7 +14,7 @@ from limosa.errors import Refused
 from limosa.model.batch import Vectors
 from limosa.model.point import Point, PointVector, Sparse, VectorSpec
 
-__all__ = ["column_of", "flat", "is_list", "type_of", "vectors_of"]
+__all__ = ["column_of", "flat", "is_list", "numbers_of", "type_of", "valid_of", "vectors_of"]
 
 _FLOAT = pa.float32()
 
@@ -41,7 +41,7 @@ def vectors_of(array: Any, spec: VectorSpec, where: str) -> list[PointVector | N
     """
     if types.is_fixed_size_list(array.type) and array.type.list_size and not array.null_count:
         return list(flat(array, where)[0].reshape(-1, array.type.list_size))
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    valid = valid_of(array)
     if spec.kind == "sparse":
         positions = vectors_of(array.field("positions"), VectorSpec(name=""), where)
         values = vectors_of(array.field("values"), VectorSpec(name=""), where)
@@ -60,8 +60,21 @@ def flat(array: Any, where: str) -> tuple[NDArray[Any], Any, Any]:
     child, starts, ends = _bounds(array)
     if child.null_count and array.flatten().null_count:
         raise Refused(f"A vector in {where} has a NULL among its numbers.", needed="Numbers alone.")
-    numbers = (child.fill_null(0) if child.null_count else child).to_numpy(zero_copy_only=False)
+    numbers = numbers_of(child.fill_null(0) if child.null_count else child)
     return numbers if numbers.dtype == np.uint32 else numbers.astype(np.float32, copy=False), starts, ends
+
+
+def numbers_of(array: Any) -> NDArray[Any]:
+    """Numbers of which none is NULL, as numpy sees them where they are.
+
+    ``to_numpy`` would do, and imports pandas, where that is installed, with 60 MB.
+    """
+    return np.from_dlpack(array)
+
+
+def valid_of(array: Any) -> NDArray[np.bool_]:
+    """Which values are not NULL."""
+    return np.ones(len(array), bool) if not array.null_count else numbers_of(array.is_valid().cast("uint8")) == 1
 
 
 def _bounds(array: Any) -> tuple[Any, Any, Any]:
@@ -71,7 +84,7 @@ def _bounds(array: Any) -> tuple[Any, Any, Any]:
         starts = list(range(0, len(array) * size, size)) if size else [0] * len(array)
         child = array.values.slice(array.offset * size, len(array) * size)
         return child, starts, [start + size for start in starts]
-    edges = array.offsets.to_numpy()
+    edges = numbers_of(array.offsets)
     first = int(edges[0]) if len(edges) else 0
     child = array.values.slice(first, int(edges[-1]) - first if len(edges) else 0)
     edges = (edges - first).tolist()
@@ -106,7 +119,9 @@ def _fixed(numbers: Vectors, size: int, missing: Any) -> Any:
 def _lists(found: Sequence[NDArray[Any] | None], type_: Any) -> Any:
     offsets = _offsets([0 if each is None else len(each) for each in found])
     there = [each for each in found if each is not None]
-    numbers = np.concatenate(there) if there else np.zeros(0, dtype=type_.to_pandas_dtype())
+    numbers = (
+        np.concatenate(there) if there else np.zeros(0, dtype=np.uint32 if types.is_integer(type_) else np.float32)
+    )
     missing = pa.array([each is None for each in found], type=pa.bool_())
     return pa.ListArray.from_arrays(offsets, pa.array(numbers, type=type_), type=pa.list_(type_), mask=missing)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pyarrow import types
 
 from limosa.errors import Refused
 from limosa.model.point import VectorSpec
 from limosa.stores.files.blocks import Opened
-from limosa.stores.files.columns import is_list
+from limosa.stores.files.columns import is_list, numbers_of, valid_of
 from limosa.stores.files.ids import ID_NAMES
 from limosa.stores.files.shape import SHORTEST, Shape, lengths_refused, own, specs_of
 from limosa.stores.files.values import told
@@ -104,7 +105,7 @@ def _look(part: Opened, field_: Any, column: _Column, path: Path) -> None:
     row = 0
     for batch in part.batches([field_.name]):
         array = batch.column(0)
-        valid = array.is_valid().to_numpy(zero_copy_only=False)
+        valid = valid_of(array)
         if not fixed and len(column.lengths) < 3:
             lengths = array.value_lengths().drop_null().unique().to_pylist()
             column.lengths.update(lengths)
@@ -117,12 +118,12 @@ def _look(part: Opened, field_: Any, column: _Column, path: Path) -> None:
 
 def _inexact(array: Any) -> int | None:
     """The first row with a number that float32 does not hold; rows are without NULL."""
-    numbers = array.flatten().to_numpy(zero_copy_only=False)
+    numbers = numbers_of(array.flatten())
     with np.errstate(over="ignore"):
         bad = np.flatnonzero((numbers.astype(np.float32) != numbers) & ~np.isnan(numbers))
     if not len(bad):
         return None
-    lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+    lengths = numbers_of(array.value_lengths())
     return int(np.searchsorted(np.cumsum(lengths), bad[0], side="right"))
 
 
@@ -151,7 +152,6 @@ def _vectors(columns: Mapping[str, _Column], where: str) -> dict[str, int]:
 def _check_payload(schema: Any, others: set[str], path: Path) -> None:
     if len(set(schema.names)) < len(schema.names):
         raise Refused(f"{path.name} has several columns of one name.", needed="A name for each column.")
-    empty = schema.empty_table()
     for each in schema:
         if each.name not in others:
-            told(empty.column(each.name), each.name)
+            told(pa.nulls(0, each.type), each.name)

@@ -17,7 +17,7 @@ from pyarrow import types
 from limosa.errors import Refused
 from limosa.model.point import Json, Point, PointVector, VectorSpec
 from limosa.stores.files.blocks import ARROW, PARQUET, ArrowPart, Opened, ParquetPart, groups_of
-from limosa.stores.files.columns import column_of, type_of, vectors_of
+from limosa.stores.files.columns import column_of, type_of, valid_of, vectors_of
 from limosa.stores.files.format import Scanned
 from limosa.stores.files.shape import PAYLOAD, Shape, text_of
 from limosa.stores.files.survey import METADATA, surveyed
@@ -54,7 +54,7 @@ class TableFormat:
         for batch in self._open(path).batches([shape.id]):
             column = batch.column(0)
             if column.null_count:
-                row = start + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+                row = start + int(np.flatnonzero(~valid_of(column))[0])
                 raise Refused(f"The {shape.id} of row {row} of {path.name} is NULL.", needed="An id for every row.")
             yield _texts(column), range(start, start + batch.num_rows)
             start += batch.num_rows

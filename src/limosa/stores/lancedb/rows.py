@@ -64,7 +64,9 @@ def _vectors(column: pa.ChunkedArray) -> list[Vectors | None]:
     found: list[Vectors | None] = []
     for chunk in column.chunks:
         values = chunk.values.slice(chunk.offset * chunk.type.list_size, len(chunk) * chunk.type.list_size)
-        rows = values.to_numpy(zero_copy_only=False).reshape(len(chunk), chunk.type.list_size)
+        # to_numpy would do, and imports pandas.
+        numbers = np.from_dlpack(values.fill_null(0) if values.null_count else values)
+        rows = numbers.astype(np.float32, copy=False).reshape(len(chunk), chunk.type.list_size)
         found += [row if there else None for row, there in zip(rows, chunk.is_valid().to_pylist(), strict=True)]
     return found
 

@@ -16,12 +16,12 @@ from limosa.stores.postgres.landing.columns import Arrived, Field, parted, put_b
 from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds
 from limosa.stores.postgres.landing.vectors import NULL, packed_rows, told_rows
 
-__all__ = ["Packed", "blocks", "canonical", "packed", "points_of"]
+__all__ = ["Packed", "blocks", "canonical", "packed", "packed_parts", "points_of"]
 
 _HEAD, _END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
-_BLOCK_ROWS = 200
-"""Rows that are sent at a time, of 1536 dimensions a megabyte: enough that the calls cost nothing."""
+_PART_ROWS = 200
+"""Points that are packed and sent at a time, of 1536 dimensions a megabyte: enough that the calls cost nothing."""
 
 _SIZE = struct.Struct(">i").pack
 
@@ -46,34 +46,45 @@ class Packed:
     unfit: Mapping[int, str]
 
 
-def packed(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS) -> Packed:
+def packed_parts(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS) -> Iterator[Packed]:
+    """The points of a batch in parts, each packed when it is asked for."""
+    for first in range(0, len(points), _PART_ROWS):
+        yield packed(points[first : first + _PART_ROWS], arrived, made, first=first)
+
+
+def packed(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS, *, first: int = 0) -> Packed:
     """Points as rows of COPY, made column by column.
 
     Args:
-        made: the ids that are made for them.
+        made: the ids that are made for the points of the batch.
+        first: place of the first of these points in the batch.
 
     Source: Postgres's documentation, "COPY", Binary Format; vector_recv in pgvector.
     """
     unfit = _strange(points, arrived)
-    columns = [*_plain(points, arrived, made, unfit)]
+    ids = [partial(made.of, first + place) for place in range(len(points))] if arrived.of("made") else ()
+    columns = [*_plain(points, arrived, ids, unfit)]
     columns += [
         _vectors([point.vectors.get(field.source) for point in points], field, unfit) for field in arrived.of("vector")
     ]
     rows = list(zip(repeat(struct.pack(">h", len(columns)), len(points)), *columns, strict=True))
     if unfit:
-        places = [place for place in range(len(points)) if place not in unfit]
-        return Packed(places, [rows[place] for place in places], unfit)
-    return Packed(range(len(points)), rows, unfit)
+        fit = [place for place in range(len(points)) if place not in unfit]
+        why = {first + place: each for place, each in unfit.items()}
+        return Packed([first + place for place in fit], [rows[place] for place in fit], why)
+    return Packed(range(first, first + len(points)), rows, unfit)
 
 
-def _plain(points: Sequence[Point], arrived: Arrived, made: MadeIds, unfit: dict[int, str]) -> Iterator[Cells]:
+def _plain(
+    points: Sequence[Point], arrived: Arrived, ids: Sequence[Callable[[], uuid.UUID | None]], unfit: dict[int, str]
+) -> Iterator[Cells]:
     """All columns but those of the vectors."""
     fields, rest = arrived.of("field"), arrived.of("rest")
     sources = [each.source for each in fields]
     parts = [parted(point.payload, sources) for point in points]
     yield _column([point.key[0] for point in points], partial(_key, arrived.key), unfit)
-    if arrived.of("made"):
-        yield _column(range(len(points)), partial(_made, made), unfit)
+    if ids:
+        yield _column(ids, _made, unfit)
     for at, field in enumerate(fields):
         yield _column([values[at] for values, _ in parts], _cell(field), unfit)
     for field in rest:
@@ -113,16 +124,16 @@ def _vectors(vectors: Sequence[PointVector | None], column: Field, unfit: dict[i
     return found
 
 
-def _made(made: MadeIds, place: int) -> bytes | None:
-    found = made.of(place)
+def _made(told: Callable[[], uuid.UUID | None]) -> bytes | None:
+    found = told()
     return None if found is None else found.bytes
 
 
-def blocks(rows: Sequence[Cells]) -> Iterator[bytes]:
+def blocks(parts: Iterable[Packed]) -> Iterator[bytes]:
     """Rows as the stream that COPY reads."""
     yield _HEAD
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        yield b"".join(chain.from_iterable(rows[start : start + _BLOCK_ROWS]))
+    for part in parts:
+        yield b"".join(chain.from_iterable(part.rows))
     yield _END
 
 
@@ -182,22 +193,28 @@ def points_of(rows: Sequence[Sequence[Any]], arrived: Arrived, *, bare: bool = F
         bare: only the key was asked for.
     """
     if bare:
-        return [Point(key=(row[0],), vectors={}, payload={}) for row in rows]
-    fields, rest, columns = arrived.of("field"), arrived.of("rest"), arrived.of("vector")
-    at = 1 + len(fields)
-    first = at + len(rest)
-    stored = [told_rows([row[first + i] for row in rows], each.type) for i, each in enumerate(columns)]
-    found = []
-    for place, row in enumerate(rows):
-        inner = [
-            (each.source, None if value is None else each.cell.told(value))
-            for each, value in zip(fields, row[1:at], strict=True)
-        ]
-        others = _others(row[at], rest[0].name) if rest else {}
-        vectors = {
-            column.source: vector
-            for column, told in zip(columns, stored, strict=True)
-            if (vector := told[place]) is not None
-        }
-        found.append(Point(key=(row[0],), payload=put_back(others, inner), vectors=vectors))
-    return found
+        return [Point((row[0],), {}, {}) for row in rows]
+    parts = (rows[start : start + _PART_ROWS] for start in range(0, len(rows), _PART_ROWS))
+    return [point for part in parts for point in _points(part, arrived)]
+
+
+def _points(rows: Sequence[Sequence[Any]], arrived: Arrived) -> Iterator[Point]:
+    fields, rest, vectors = arrived.of("field"), arrived.of("rest"), arrived.of("vector")
+    keys, *columns = zip(*rows, strict=True)
+    sources = [each.source for each in fields]
+    told = [_values(each, column) for each, column in zip(fields, columns, strict=False)]
+    values = zip(*told, strict=True) if told else repeat((), len(rows))
+    others = [_others(value, rest[0].name) for value in columns[len(fields)]] if rest else repeat({}, len(rows))
+    payloads = (put_back(other, zip(sources, row, strict=True)) for other, row in zip(others, values, strict=True))
+    names = [each.source for each in vectors]
+    stored = columns[len(fields) + len(rest) :]
+    found = [told_rows(column, each.type) for each, column in zip(vectors, stored, strict=True)]
+    rows_of_vectors = zip(*found, strict=True) if found else repeat((), len(rows))
+    for key, payload, row in zip(keys, payloads, rows_of_vectors, strict=True):
+        here = {name: vector for name, vector in zip(names, row, strict=True) if vector is not None}
+        yield Point((key,), here, payload)
+
+
+def _values(column: Field, found: Sequence[Any]) -> Sequence[Json]:
+    told = column.cell.told
+    return [None if value is None else told(value) for value in found]

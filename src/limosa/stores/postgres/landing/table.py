@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +21,7 @@ from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds, made_ids
 from limosa.stores.postgres.landing.making import ground, vector_index
 from limosa.stores.postgres.landing.reading import PointReader
-from limosa.stores.postgres.landing.rows import blocks, canonical, packed
+from limosa.stores.postgres.landing.rows import Packed, blocks, canonical, packed_parts
 from limosa.stores.postgres.landing.site import Site
 from limosa.stores.postgres.landing.switching import EVENTS, QUIET, intact_query, switching
 from limosa.stores.postgres.names import quoted
@@ -79,17 +80,27 @@ class LandingTable:
         made = self._made(points, tx)
         tx.send_raw(QUIET)
         self._delete([point.key for point in points], tx)
-        fitting = packed(points, arrived, made)
-        rejected = list(fitting.unfit.items())
+        landed: list[int] = []
+        rejected: list[tuple[int, str]] = []
+
+        def parts() -> Iterator[Packed]:
+            for part in packed_parts(points, arrived, made):
+                landed.extend(part.places)
+                rejected.extend(part.unfit.items())
+                yield part
+
         names = ", ".join(quoted(each.name) for each in arrived.fields)
+        made_now = parts()
         tx.send_raw(_SAVE)
         try:
-            tx.copy(f"COPY {self.site.relation.sql} ({names}) FROM STDIN (FORMAT binary)", blocks(fitting.rows))
+            tx.copy(f"COPY {self.site.relation.sql} ({names}) FROM STDIN (FORMAT binary)", blocks(made_now))
         except pg.UniqueViolation:
             # Another worker has just written one of them: whoever follows reads it again.
             tx.send_raw(_BACK)
-            return Written((), moved=fitting.places, rejected=rejected)
-        return Written(fitting.places, rejected=rejected)
+            # What was not sent any more is told too.
+            deque(made_now, maxlen=0)
+            return Written((), moved=landed, rejected=rejected)
+        return Written(landed, rejected=rejected)
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes these points away."""
