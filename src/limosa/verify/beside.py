@@ -22,7 +22,8 @@ LEAST = 0.9
 
 _SHORT = (
     "an index finds its candidates first, and the filter throws some of them away. In pgvector, from 0.8 on,"
-    " ALTER DATABASE ... SET hnsw.iterative_scan = strict_order lets the search go on"
+    " ALTER DATABASE ... SET hnsw.iterative_scan = strict_order lets the search go on; for IVFFlat it is"
+    " ivfflat.iterative_scan = relaxed_order"
 )
 """Source: pgvector's documentation, "Filtering" and "Iterative Index Scans" (read 2026-11)."""
 

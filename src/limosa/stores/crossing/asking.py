@@ -69,7 +69,8 @@ class Asking:
             if time.monotonic() - started > PATIENCE_S:
                 break
             filtered.append(self._beside(vector, k, where))
-        return Asked(plain=plain, filtered=filtered, passed=passed)
+        late = {field for field in fields if not any(field in each.where for each in filtered)}
+        return Asked(plain=plain, filtered=filtered, passed=passed | dict.fromkeys(late, "time was over"))
 
     def _fields(self, points: Sequence[Point]) -> tuple[list[str], dict[str, str]]:
         """Fields with an index at the source that queries are filtered by, and the others with the reason."""
