@@ -162,8 +162,10 @@ def test_typed_columns_come_and_go_as_they_are(tmp_path: Path) -> None:
 )
 def test_a_table_that_cannot_be_carried_is_refused_by_name(tmp_path: Path, schema: pa.Schema, said: str) -> None:
     _own(tmp_path).create_table(NAME, schema=schema)
-    with _opened(tmp_path) as found, pytest.raises(Refused, match=said):
-        found.describe()
+    with _opened(tmp_path) as found:
+        assert not found.holds.filters
+        with pytest.raises(Refused, match=said):
+            found.describe()
 
 
 def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:

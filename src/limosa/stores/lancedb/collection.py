@@ -33,6 +33,7 @@ HOLDS = Holds(
     metrics=frozenset({"cosine", "l2", "ip"}),
     several=True,
     bare=True,
+    filters="",
 )
 """As lancedb 0.40 was seen to take them; no largest size of a vector was looked for."""
 
@@ -63,8 +64,13 @@ class LanceCollection:
     @property
     def holds(self) -> Holds:
         """Any number of dense vectors, any text as an id; filters by the columns of a table that stands already."""
-        named = self._layout().filters if self.stands() else {}
-        return replace(HOLDS, filters="|".join(map(re.escape, named)))
+        if not self.stands():
+            return HOLDS
+        try:
+            return replace(HOLDS, filters="|".join(map(re.escape, self._layout().filters)))
+        except Refused:
+            # Whoever reads such a table is told why it cannot be.
+            return HOLDS
 
     def describe(self) -> Collected:
         """What it says of itself; ids are of the kind that they were when they were listed last."""
