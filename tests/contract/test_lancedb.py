@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import decimal
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from lancedb.pydantic import LanceModel, Vector
 
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
-from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.point import Collected, Point, Scalar, VectorSpec
 from limosa.stores.crossing.equality import same
 from limosa.stores.lancedb.collection import LanceCollection
 from limosa.stores.lancedb.open import open_collection
@@ -161,8 +162,10 @@ def test_typed_columns_come_and_go_as_they_are(tmp_path: Path) -> None:
 )
 def test_a_table_that_cannot_be_carried_is_refused_by_name(tmp_path: Path, schema: pa.Schema, said: str) -> None:
     _own(tmp_path).create_table(NAME, schema=schema)
-    with _opened(tmp_path) as found, pytest.raises(Refused, match=said):
-        found.describe()
+    with _opened(tmp_path) as found:
+        assert not found.holds.filters
+        with pytest.raises(Refused, match=said):
+            found.describe()
 
 
 def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:
@@ -211,6 +214,37 @@ def test_names_of_vectors_come_back(tmp_path: Path) -> None:
         assert set(found.describe().vectors) == set(names)
         assert same(found.fetch([("a",)])[0], point) == (True, True)
         assert found.nearest("a b", vectors[3], 1)[0][0] == ("a",)
+
+
+def test_rows_are_filtered_by_the_columns_of_an_own_table(tmp_path: Path) -> None:
+    with contextlib.closing(_made(tmp_path / "made")) as made:
+        # The payload of a table of limosa's own is one JSON text.
+        assert not made.holds.filters
+    rows = [
+        {
+            "id": i,
+            "vector": vector,
+            "Kind": f"k'{i % 2}",
+            "seen": i < 2,
+            "at": {"page": i},
+            "day": datetime.date(2026, 1, 1),
+        }
+        for i, vector in enumerate(_vectors(4))
+    ]
+    _own(tmp_path).create_table(NAME, rows)
+    with _opened(tmp_path) as found:
+        names = ["Kind", "seen", "at.page", "day", "at", "id", "nobody"]
+        assert [bool(re.fullmatch(found.holds.filters, name)) for name in names] == [True] * 3 + [False] * 4
+        asked: list[dict[str, Scalar]] = [
+            {"Kind": "k'1"},
+            {"seen": False},
+            {"at.page": 3},
+            {"Kind": "k'1", "seen": True},
+        ]
+        none: list[dict[str, Scalar]] = [{"Kind": 1}, {"seen": 1}, {"at.page": 2**70}, {"nobody": 1}]
+        near = [{key for (key,), _ in found.nearest("", _vectors(1)[0], 4, where=where)} for where in [*asked, *none]]
+        assert near == [{"1", "3"}, {"2", "3"}, {"3"}, {"1"}, *(set() for _ in none)]
+        assert len(found.nearest("", _vectors(1)[0], 1, where={"at.page": 3})) == 1
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pymilvus import DataType, MilvusClient
 
 from limosa.errors import Refused, Transient
 from limosa.model.batch import Vectors
-from limosa.model.point import Collected, Json, Point, VectorSpec
+from limosa.model.point import Collected, Json, Point, Scalar, VectorSpec
 from limosa.stores.crossing.equality import same
 from limosa.stores.milvus.collection import MilvusCollection
 from limosa.stores.milvus.open import open_collection
@@ -159,6 +159,17 @@ def test_ids_that_milvus_makes_are_not_written(tmp_path: Path) -> None:
         assert len(points) == 2
         with pytest.raises(Refused, match="makes the ids"):
             found.write(points)
+
+
+def test_fields_of_a_schema_are_filtered_by_their_types(tmp_path: Path) -> None:
+    with _own(tmp_path) as client:
+        _typed(client)
+        client.insert(NAME, [{"pk": "a", **ROW, "text": "x'\""}, {"pk": "b", **ROW, "seen": False}])
+    with _opened(tmp_path) as found:
+        asked: list[dict[str, Scalar]] = [{"text": "x'\""}, {"seen": False}, {"seen": True, "text": "x'\""}]
+        none: list[dict[str, Scalar]] = [{"text": 5}, {"seen": 1}, {"tags": "a"}, {"text.a": "x"}, {"nobody": 1}]
+        near = [found.nearest("title", _vectors(1)[0], 5, where=where) for where in [*asked, *none]]
+        assert [[key for (key,), _ in each] for each in near] == [["a"], ["b"], ["a"], *([] for _ in none)]
 
 
 STRANGE: list[dict[str, Json]] = [

@@ -12,7 +12,7 @@ import pytest
 from limosa.errors import Refused
 from limosa.model.batch import Key
 from limosa.model.migration import Form
-from limosa.model.point import Point
+from limosa.model.point import Json, Point, Scalar
 from limosa.stores.crossing.equality import same
 from limosa.stores.postgres.landing.source import TableCollection, open_table
 from limosa.testing.collections import PAYLOADS
@@ -87,6 +87,53 @@ def test_values_are_told_as_json(typed: TableCollection) -> None:
     }
     assert (dict(two.payload), two.vectors) == ({"made": "infinity", "tags": []}, {})
     assert (told.vectors[""].metric, told.vectors[""].m, told.indexed) == ("l2", 8, {"made": "datetime"})
+
+
+def test_rows_are_filtered_by_what_they_tell(typed: TableCollection, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO notes (id, embedding) SELECT n, '[1,2,3]' FROM generate_series(3, 5) AS n")
+    query = np.ones(3, dtype=np.float32)
+    with contextlib.closing(typed):
+        [one] = typed.fetch([("1",)])
+        told = {name: value for name, value in one.payload.items() if isinstance(value, (str, bool, int))}
+        assert told.keys() == {"body", "small", "done", "made", "day", "owner", "price"}
+        found = [typed.nearest("", query, 9, where={name: value}) for name, value in told.items()]
+        assert [[key for key, _ in each] for each in found] == [[("1",)]] * len(told)
+        assert len(typed.nearest("", query, 9)) == 4
+        strange: list[dict[str, Scalar]] = [{"small": 70_000}, {"small": True}, {"made": "never"}, {"owner": "nobody"}]
+        strange += [{"body": "nul \0"}, {"price": "nul \0"}, {"price": 12}, {"tags": "a"}, {"nobody": 1}, {"done": 1}]
+        strange += [{"extra.a": "nul \0"}, {**told, "body": "other"}]
+        assert [typed.nearest("", query, 9, where=where) for where in strange] == [[] for _ in strange]
+
+
+def test_what_has_no_column_is_filtered_where_it_stands(database: str) -> None:
+    columns = (("stars", "stars"), ("author", "by.author"), ('Ex"tra', "extra"))
+    form = Form(key="id", vectors=(("", "embedding"),), columns=columns, rest="metadata")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            """CREATE TABLE notes (id text PRIMARY KEY, stars bigint, author text, "Ex""tra" jsonb, metadata jsonb,
+            embedding vector(3))"""
+        )
+    payloads: list[dict[str, Json]] = [
+        {"stars": 5, "by": {"author": "a", "name": {"last": "ü'"}}, "extra": {"deep": {"er": True}}},
+        {"stars": 6, "extra": "plain", "list": ["five"], "a {b}": 1},
+        {"extra": 7, "list": "five"},
+    ]
+    vector = np.ones(3, dtype=np.float32)
+    points = [Point(key=(str(i),), vectors={"": vector}, payload=each) for i, each in enumerate(payloads)]
+    wheres: list[tuple[dict[str, Scalar], str]] = [
+        ({"stars": 5}, "0"),
+        ({"by.author": "a"}, "0"),
+        ({"by.name.last": "ü'"}, "0"),
+        ({"extra.deep.er": True}, "0"),
+        ({"extra": "plain"}, "1"),
+        ({"extra": 7, "list": "five"}, "2"),
+        ({"a {b}": 1}, "1"),
+    ]
+    with contextlib.closing(open_table(database, "notes", form)) as table:
+        assert table.write(points) == []
+        for where, key in wheres:
+            assert [key for (key,), _ in table.nearest("", vector, 9, where=where)] == [key], where
 
 
 def test_points_are_written_back_column_by_column(typed: TableCollection, database: str) -> None:

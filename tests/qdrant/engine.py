@@ -128,10 +128,25 @@ class Collections:
         return self._shard(name).count(edge.CountRequest(exact=True))
 
     def query(self, name: str, body: Body) -> list[Body]:
-        """What is nearest, as ``POST /collections/NAME/points/query`` asks for it."""
+        """What is nearest, as ``POST /collections/NAME/points/query`` asks for it.
+
+        The engine's package takes a truth value for a number; these conditions are looked at here.
+        """
         query = edge.Query.Nearest(body["query"]["nearest"], using=body.get("using"))
-        found = self._shard(name).search(edge.SearchRequest(query=query, limit=body.get("limit", 10)))
-        return [{"id": _id(each.id), "version": 0, "score": each.score} for each in found]
+        must = [(each["key"], each["match"]["value"]) for each in (body.get("filter") or {}).get("must", ())]
+        kept: list[Any] = [
+            edge.FieldCondition(key, edge.MatchValue(value)) for key, value in must if not isinstance(value, bool)
+        ]
+        truths = {key.strip('"'): value for key, value in must if isinstance(value, bool)}
+        limit = body.get("limit", 10)
+        most = self.count(name) if truths else limit
+        request = edge.SearchRequest(query, most, filter=edge.Filter(must=kept), with_payload=True)
+        found = [
+            each
+            for each in self._shard(name).search(request)
+            if all((each.payload or {}).get(field) is value for field, value in truths.items())
+        ]
+        return [{"id": _id(each.id), "version": 0, "score": each.score} for each in found[:limit]]
 
     def close(self) -> None:
         """Closes every shard; what is in the folder stays."""

@@ -9,8 +9,10 @@ import pytest
 from limosa.model.conservation import Conservation
 from limosa.model.proof import Proof, Verdict
 from limosa.model.space import Space
+from limosa.ports.carried import Asked, Beside
 from limosa.ports.evidence import IndexUse, Measured
 from limosa.ports.search import Neighbour
+from limosa.verify.beside import prove_beside
 from limosa.verify.conservation import prove_conservation
 from limosa.verify.index import prove_index
 from limosa.verify.recall import hits
@@ -97,3 +99,54 @@ def test_one_space_follows_the_canary_and_the_ledger() -> None:
     assert verdict(Measured(vectors=10, excepted=1), "proved") == "different"
     assert verdict(Measured(vectors=10, excepted=1), "proved", fill=True) == "proved"
     assert verdict(Measured(vectors=10, outside=3), "proved") == "proved"
+
+
+TEN = tuple((str(number),) for number in range(10))
+
+
+def _beside(*, new: int = 10, old: bool = True, elapsed_ms: float = 1.0, **where: str) -> Beside:
+    """A query for which ten rows are there, and so many of them are given."""
+    rows = TEN if old else ()
+    return Beside(old=rows, new=TEN[:new], exact=TEN, ties=frozenset(), elapsed_ms=elapsed_ms, where=where)
+
+
+def test_a_field_whose_filter_comes_back_short_is_not_outvoted_by_others() -> None:
+    filtered = [_beside(kind="common")] * 45 + [_beside(new=2, tenant="rare")] * 5
+    overlap, filters, latency = prove_beside(Asked(plain=[_beside()] * 9, filtered=filtered), goal_p95_ms=5)
+    assert (overlap.verdict, filters.verdict, latency.verdict) == ("proved", "different", "proved")
+    assert (filters.evidence["overlap"], filters.evidence["short"]) == (0.92, 5)
+    assert "by tenant it is 0.200" in filters.said
+    assert "5 answers of the new store are short, one of them with 2 of 10 rows" in filters.said
+    assert "hnsw.iterative_scan" in filters.said
+    whole = prove_beside(Asked(plain=[_beside()], filtered=[_beside(kind="a")], passed={"n": "no"}), goal_p95_ms=5)[1]
+    assert (whole.verdict, whole.said.partition("; ")[2]) == ("proved", "not asked by n (no)")
+
+
+def test_filters_are_judged_by_an_exact_search_where_the_old_side_is_not_asked() -> None:
+    plain = [_beside(old=False)] * 5
+    for new, verdict in ((10, "proved"), (3, "different")):
+        filters, latency = prove_beside(
+            Asked(plain=plain, filtered=[_beside(old=False, new=new, kind="a")] * 20), goal_p95_ms=5
+        )
+        assert (filters.name, filters.verdict, latency.name) == ("filters", verdict, "latency")
+    empty = Beside(old=(), new=(), exact=(), ties=frozenset(), elapsed_ms=1.0, where={"kind": "a"})
+    assert prove_beside(Asked(plain=plain, filtered=[empty]), goal_p95_ms=5)[0].verdict == "unchecked"
+
+
+def test_a_search_that_is_slow_with_a_filter_alone_is_too_slow() -> None:
+    slow = [_beside(elapsed_ms=50, kind="a")] * 20
+    latency = prove_beside(Asked(plain=[_beside()] * 20, filtered=slow), goal_p95_ms=5)[-1]
+    assert (latency.verdict, latency.evidence["new_p95_ms"], latency.evidence["filtered_p95_ms"]) == (
+        "different",
+        1,
+        50,
+    )
+
+
+def test_why_no_filter_was_asked_is_told() -> None:
+    [overlap, _] = prove_beside(Asked(plain=[_beside()]), goal_p95_ms=5)
+    assert overlap.said.endswith("no payload index at the source: asked without filters")
+    [overlap, _] = prove_beside(Asked(plain=[_beside()], passed={"n": "time was over"}), goal_p95_ms=5)
+    assert overlap.said.endswith("asked without filters, not by n (time was over)")
+    [nothing] = prove_beside(Asked(plain=[]), goal_p95_ms=5)
+    assert nothing.verdict == "unchecked"

@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "Point",
     "PointVector",
+    "Scalar",
     "Sparse",
     "VectorKind",
     "VectorSpec",
@@ -26,6 +27,9 @@ __all__ = [
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """A value of a payload."""
+
+Scalar: TypeAlias = bool | int | str
+"""A value that searches are filtered by; whole numbers of 64 bits. A number is no truth value, and no text."""
 
 Metric = Literal["cosine", "l2", "ip", "l1"]
 
@@ -112,6 +116,8 @@ class Holds:
         bare: points may be without a vector.
         dimensions: at most so many; None where nothing is known of a bound.
         searched: applications search it; what is only kept there is not asked for neighbours to prove anything.
+        filters: a pattern; names of payload fields that it matches as a whole can be filtered by in a search. Dots lead
+            into nested ones; empty for none.
     """
 
     ids: frozenset[IdKind]
@@ -121,3 +127,4 @@ class Holds:
     bare: bool
     dimensions: int | None = None
     searched: bool = True
+    filters: str = ".+"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from limosa.model.batch import Key, Vectors
+from limosa.model.point import Scalar
 from limosa.ports.search import Neighbour
 
-__all__ = ["Beside", "BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
+__all__ = ["Asked", "Beside", "BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +95,33 @@ class Beside:
 
     Attributes:
         old, new: keys as each side gives them, nearest first.
+        exact: what an exact search of the new side gives.
         ties: keys of the new side that are as near as the last of ``new``, and may stand for it.
         elapsed_ms: what the new side took.
+        where: fields and their values, by which both sides were told to filter; empty for none.
     """
 
     old: tuple[Key, ...]
     new: tuple[Key, ...]
+    exact: tuple[Key, ...]
     ties: frozenset[Key]
     elapsed_ms: float
+    where: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Queries that were asked on both sides.
+
+    Attributes:
+        plain: without a filter.
+        filtered: with one, each by a field that the source has an index of.
+        passed: the other such fields, and why they were not asked by.
+    """
+
+    plain: Sequence[Beside]
+    filtered: Sequence[Beside] = ()
+    passed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Carried(Protocol):
@@ -120,7 +140,7 @@ class Carried(Protocol):
         """
         ...
 
-    def beside(self, queries: int, k: int) -> list[Beside] | None:
+    def beside(self, queries: int, k: int) -> Asked | None:
         """Stored vectors as queries on both sides, each for k rows; None where there are not two sides to ask."""
         ...
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from limosa.model.batch import Key, Vectors
 from limosa.model.migration import Form
-from limosa.model.point import Collected, Holds, Point
+from limosa.model.point import Collected, Holds, Point, Scalar
 
 __all__ = ["Collection", "OpenCollection", "OpenTable", "Read", "Written"]
 
@@ -53,12 +53,17 @@ class Read(Protocol):
         """These points, in any order; those that are not there, or could not be, are left out."""
         ...
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids with the store's own score, best first.
 
         Args:
             name: of the vector that is searched; empty for the one without a name.
             vector: shape (d,), float32.
+            where: of points alone whose fields equal these, dots leading into nested ones; only such as
+                ``Holds.filters`` matches. The store filters as it does for applications, and may give fewer than there
+                are where its index does.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from limosa.model.batch import Key, Vectors, Written
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
-from limosa.model.point import Collected, Metric, Point
+from limosa.model.point import Collected, Metric, Point, Scalar
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.home import Home
 from limosa.ports.tx import Tx
@@ -43,6 +43,11 @@ class Landing(Protocol):
     @property
     def searched(self) -> bool:
         """Applications search it."""
+        ...
+
+    @property
+    def filters(self) -> str:
+        """Which payload fields its searches can be filtered by; see ``Holds.filters``."""
         ...
 
     def units(self) -> frozenset[str]:
@@ -82,13 +87,21 @@ class Landing(Protocol):
         ...
 
     def nearest(
-        self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
+        self,
+        name: str,
+        vector: Vectors,
+        k: int,
+        *,
+        metric: Metric,
+        exact: bool = False,
+        where: Mapping[str, Scalar] | None = None,
     ) -> list[tuple[Key, float]]:
         """At most k keys and similarities, nearest first.
 
         Args:
             name: the vector's name at the source.
-            exact: every row is compared and no index asked.
+            exact: every row is compared and no index of vectors asked.
+            where: of points alone whose fields equal these; see ``Read.nearest``.
         """
         ...
 

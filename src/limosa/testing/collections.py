@@ -8,6 +8,7 @@ AssertionError that says which.
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,8 @@ import numpy as np
 
 from limosa.errors import Refused
 from limosa.model.batch import Key
-from limosa.model.point import Collected, Holds, Json, Point, PointVector, Sparse, VectorSpec
+from limosa.model.identity import taken
+from limosa.model.point import Collected, Holds, Json, Point, PointVector, Scalar, Sparse, VectorSpec
 from limosa.ports.collection import Collection
 from limosa.stores.crossing.equality import same
 
@@ -45,6 +47,22 @@ PAYLOADS: tuple[dict[str, Json], ...] = (
 )
 """Payloads whose fields are of every kind, here one and there another."""
 
+_WHERE: tuple[dict[str, Scalar], ...] = (
+    {"content": "negative"},
+    {"stars": 5},
+    {"stars": "five"},
+    {"stars": -(2**63)},
+    {"large": 2**53 + 1},
+    {"flag": True},
+    {"text": "null"},
+    {"author.name": "a"},
+    {"ключ": "значение"},
+    {"stars": 5, "flag": True},
+    {"stars": 5, "flag": False},
+    {"nobody has it": 1},
+)
+"""Filters of which each finds the points of one of these payloads, or none."""
+
 
 def check_collection(open_: Callable[[], Collection]) -> None:
     """Checks everything that the port promises and that can be seen from outside.
@@ -65,6 +83,7 @@ def check_collection(open_: Callable[[], Collection]) -> None:
         _check_written(found, points, wanted)
         _check_pages(found, points)
         _check_near(found, points)
+        _check_filtered(found, points)
     finally:
         found.close()
         found.close()
@@ -216,6 +235,27 @@ def _check_near(found: Collection, points: Sequence[Point]) -> None:
     _expect(len(near) == 5 and all(math.isfinite(score) for _, score in near), "k neighbours are found, with a score")
     if found.describe().vectors[name].metric != "ip":
         _expect(near[0][0] == mine.key, "a vector's nearest is its own point")
+
+
+def _check_filtered(found: Collection, points: Sequence[Point]) -> None:
+    name = next(name for name, spec in found.describe().vectors.items() if spec.kind == "dense")
+    vector = next(each.vectors[name] for each in points if name in each.vectors)
+    assert isinstance(vector, np.ndarray)  # noqa: S101 - it is a dense one
+    whole = [key for key, _ in found.nearest(name, vector, len(points))]
+    for where in _WHERE:
+        if not all(re.fullmatch(found.holds.filters, field) for field in where):
+            continue
+        meant = {each.key for each in points if all(_equal(each, *part) for part in where.items())}
+        wanted = [key for key in whole if key in meant]
+        near = [key for key, _ in found.nearest(name, vector, len(points), where=where)]
+        _expect(near == wanted, f"a search filtered by {where} gives the nearest of these points, and no other: {near}")
+        few = [key for key, _ in found.nearest(name, vector, 3, where=where)]
+        _expect(few == wanted[:3], f"a search filtered by {where} gives k of them where there are so many")
+
+
+def _equal(point: Point, field: str, value: Scalar) -> bool:
+    found = taken(point.payload, field)[1]
+    return type(found) is type(value) and found == value
 
 
 def _check_kept(found: Collection, points: Sequence[Point], wanted: Collected) -> None:

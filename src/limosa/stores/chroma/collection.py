@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from limosa.model.batch import Key, Vectors
 from limosa.model.ids import KINDS
-from limosa.model.point import Collected, Holds, Metric, Point, VectorSpec
+from limosa.model.point import Collected, Holds, Metric, Point, Scalar, VectorSpec
 from limosa.ports.asking import PATIENCE_S, ask_again, put_apart
 from limosa.ports.listed import Listed, order_of
 from limosa.stores.chroma.listing import from_the_end
-from limosa.stores.chroma.points import Kept, kept_of, payload_of
+from limosa.stores.chroma.points import FILTERS, Kept, condition_of, kept_of, payload_of
 
 if TYPE_CHECKING:
     from limosa.stores.chroma.client import ChromaClient
@@ -31,6 +31,7 @@ HOLDS = Holds(
     metrics=frozenset({"cosine", "l2", "ip"}),
     several=False,
     bare=False,
+    filters=FILTERS,
 )
 """As chromadb 1.5.9 was seen to take them; no largest size of a vector was looked for."""
 
@@ -100,12 +101,15 @@ class ChromaCollection:
         ids = [key[0] for key in dict.fromkeys(keys) if _id_is_taken(key)]
         return [each for start in range(0, len(ids), MOST) for each in self._got(ids[start : start + MOST], bare=bare)]
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids with Chroma's distance, the smallest first."""
+        condition = condition_of(where or {})
 
         def call() -> Any:
             with self.client.asked() as found:
-                return found.query(query_embeddings=[vector], n_results=k, include=["distances"])
+                return found.query(query_embeddings=[vector], n_results=k, where=condition, include=["distances"])
 
         answer = self._asked(call)
         return [((found,), float(far)) for found, far in zip(answer["ids"][0], answer["distances"][0], strict=True)]

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limosa.model.point import Json
+from limosa.model.point import Json, Scalar
 
-__all__ = ["Kept", "REST", "kept_of", "payload_of"]
+__all__ = ["FILTERS", "Kept", "REST", "condition_of", "kept_of", "payload_of"]
 
 REST = "limosa"
 """The metadata field for what Chroma does not keep as it is."""
@@ -34,6 +34,9 @@ _RESERVED = ("#", "$", "chroma:")
 
 _INTS = range(-(2**63), 2**63)
 """A larger number comes back as a float (seen with chromadb 1.5.9)."""
+
+FILTERS = r"(?!(document|limosa)$|#|\$|chroma:)[^.]+"
+"""Names of fields by which Chroma filters: what is nested lies in one JSON text, and documents are no metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,12 @@ def payload_of(kept: Kept) -> dict[str, Json]:
     if kept.uri is not None:
         payload[_URI] = kept.uri
     return payload
+
+
+def condition_of(where: Mapping[str, Scalar]) -> dict[str, Any] | None:
+    """Fields of a payload that equal values, as Chroma's condition on metadata; of several it wants a list."""
+    each = [{name: {"$eq": value}} for name, value in where.items()]
+    return {"$and": each} if len(each) > 1 else each[0] if each else None
 
 
 def _taken(rest: dict[str, Json], name: str) -> str | None:

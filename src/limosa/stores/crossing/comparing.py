@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,12 +10,13 @@ import numpy as np
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
 from limosa.model.point import Metric, Point, VectorSpec
-from limosa.ports.carried import Beside, BuiltIndex, Compared, Nearest, Routed
+from limosa.ports.carried import Asked, BuiltIndex, Compared, Nearest, Routed
 from limosa.ports.collection import Collection
 from limosa.ports.home import Home
 from limosa.ports.landing import Landing
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
+from limosa.stores.crossing.asking import Asking
 from limosa.stores.crossing.equality import UNIT_ERROR, same
 
 __all__ = ["CrossedPoints", "classes"]
@@ -27,9 +26,6 @@ PAGE_ROWS = 1000
 
 KEYS = 5000
 """Keys of a landing that are asked for at the source at once."""
-
-TIE, TIED = 1e-6, 3
-"""Similarities this near to the last one are equal to it, as in a recall; looked for among three times as many rows."""
 
 TOLD = 20
 """So many keys of one kind are told at most."""
@@ -157,22 +153,19 @@ class CrossedPoints:
         rows = [Neighbour(key=key, distance=1 - similarity, similarity=similarity) for key, similarity in found]
         return Nearest(table=self.table, how=how, rows=rows)
 
-    def beside(self, queries: int, k: int) -> list[Beside] | None:
-        """Vectors of points drawn from the landing's first ones, asked on both sides.
+    def beside(self, queries: int, k: int) -> Asked | None:
+        """Vectors of points drawn from the landing's first ones, asked on both sides, with filters and without.
 
         On the new one alone where its vectors were made, or the old one is only kept; None where the new one is.
         """
         if not self.landing.searched:
             return None
-        keys = self.landing.keys(None, KEYS)
-        drawn = random.Random(len(keys)).sample(keys, min(queries, len(keys)))  # noqa: S311 - not a secret
-        found: list[Beside] = []
         name, metric = self._searched()
-        for point in self.landing.fetch(drawn):
-            vector = point.vectors.get(name)
-            if isinstance(vector, np.ndarray) and vector.ndim == 1 and vector.any():
-                found.append(self._beside(name, vector, k, metric))
-        return found
+        alone = self.made is not None or not self.source.holds.searched
+        asking = Asking(
+            source=self.source, landing=self.landing, name=name, metric=metric, alone=alone, noted=self._noted
+        )
+        return asking.asked(queries, k)
 
     def _searched(self) -> tuple[str, Metric]:
         """The vector that is searched, and by which metric."""
@@ -184,24 +177,6 @@ class CrossedPoints:
         if name is None:
             raise Refused("There is no vector to search with.", needed="A dense vector at the source.")
         return name, specs[name].metric
-
-    def _beside(self, name: str, vector: Vectors, k: int, metric: Metric) -> Beside:
-        alone = self.made is not None or not self.source.holds.searched
-        asked = [] if alone else [key for key, _ in self.source.nearest(name, vector, TIED * k)]
-        # What is dead or waits cannot be found on the other side, and is told elsewhere.
-        waiting, excepted = self._noted(asked)
-        old = [key for key in asked if key not in waiting and key not in excepted][:k]
-        started = time.perf_counter()
-        new = self.landing.nearest(name, vector, k, metric=metric)
-        elapsed_ms = 1000 * (time.perf_counter() - started)
-        last = new[-1][1] if new else 0.0
-        exact = self.landing.nearest(name, vector, TIED * k, metric=metric, exact=True)
-        return Beside(
-            old=tuple(old),
-            new=tuple(key for key, _ in new),
-            ties=frozenset(key for key, similarity in exact if similarity >= last - TIE * max(1.0, abs(last))),
-            elapsed_ms=elapsed_ms,
-        )
 
     def view(self, after: Key | None, limit: int) -> Compared | None:
         """None: there is no view."""

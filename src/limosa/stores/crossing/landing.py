@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 
@@ -12,7 +12,7 @@ from limosa.model.batch import Key, Vectors, Written
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
-from limosa.model.point import Collected, IdKind, Metric, Point, VectorSpec
+from limosa.model.point import Collected, IdKind, Metric, Point, Scalar, VectorSpec
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.collection import Collection
 from limosa.ports.landing import Ground, Landing
@@ -65,6 +65,11 @@ class CollectionLanding:
     def searched(self) -> bool:
         """Whether applications search such a store."""
         return self.collection.holds.searched
+
+    @property
+    def filters(self) -> str:
+        """Which fields the store filters by."""
+        return self.collection.holds.filters
 
     def ground(self, collected: Collected, sample: Sequence[Point]) -> Ground:
         """What has to be made for such points; changes nothing."""
@@ -150,10 +155,17 @@ class CollectionLanding:
         return [each.key for each in self.collection.read(after, limit, bare=True)]
 
     def nearest(
-        self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
+        self,
+        name: str,
+        vector: Vectors,
+        k: int,
+        *,
+        metric: Metric,
+        exact: bool = False,
+        where: Mapping[str, Scalar] | None = None,
     ) -> list[tuple[Key, float]]:
         """At most k ids with the store's own score, best first; a store decides by itself what it asks."""
-        return self.collection.nearest(name, vector, k)
+        return self.collection.nearest(name, vector, k, where=where)
 
     def indexes(self) -> list[BuiltIndex]:
         """None to tell of: such a store builds by itself."""

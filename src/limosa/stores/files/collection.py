@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from limosa.errors import Refused, Transient
 from limosa.model.batch import Key, Vectors
-from limosa.model.point import Collected, Holds, IdKind, Point
+from limosa.model.point import Collected, Holds, IdKind, Point, Scalar
 from limosa.stores.files.fitting import unfit
 from limosa.stores.files.ids import kind_of_all
 from limosa.stores.files.index import Index, Place
@@ -27,6 +27,7 @@ HOLDS = Holds(
     several=True,
     bare=True,
     searched=False,
+    filters="",
 )
 
 _TRIES = 5
@@ -108,10 +109,12 @@ class FileCollection:
         texts = [key[0] for key in keys]
         return self._read(lambda index: index.find(texts), bare=bare)
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids, best first, found among all rows.
 
-        The score is the cosine, the inner product, or the distance with a minus sign.
+        The score is the cosine, the inner product, or the distance with a minus sign. Nobody filters here.
         """
         with self._lock:
             index, shape = self._parts.ready()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
 from limosa.model.ids import KINDS
-from limosa.model.point import Collected, Holds, Point, VectorSpec
+from limosa.model.point import Collected, Holds, Point, Scalar, VectorSpec
 from limosa.ports.asking import PATIENCE_S, ask_again, put_apart
 from limosa.ports.listed import Listed, order_of
 
@@ -33,6 +33,7 @@ HOLDS = Holds(
     metrics=frozenset({"cosine", "l2", "ip"}),
     several=True,
     bare=True,
+    filters="",
 )
 """As lancedb 0.40 was seen to take them; no largest size of a vector was looked for."""
 
@@ -62,8 +63,14 @@ class LanceCollection:
 
     @property
     def holds(self) -> Holds:
-        """Any number of dense vectors, any text as an id."""
-        return HOLDS
+        """Any number of dense vectors, any text as an id; filters by the columns of a table that stands already."""
+        if not self.stands():
+            return HOLDS
+        try:
+            return replace(HOLDS, filters="|".join(map(re.escape, self._layout().filters)))
+        except Refused:
+            # Whoever reads such a table is told why it cannot be.
+            return HOLDS
 
     def describe(self) -> Collected:
         """What it says of itself; ids are of the kind that they were when they were listed last."""
@@ -90,11 +97,16 @@ class LanceCollection:
         ids = self._valid(keys)
         return [each for start in range(0, len(ids), MOST) for each in self._got(ids[start : start + MOST], bare=bare)]
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids with LanceDB's distance, the smallest first."""
         column, spec = next((column, each) for column, each in self._specs().items() if each.name == name)
         key, metric = self._layout().key, _METRICS[spec.metric]
-        found = self._asked(lambda: self.table.nearest(column, vector, k, key=key, metric=metric))
+        condition = self._equal(where or {})
+        if condition is None:
+            return []
+        found = self._asked(lambda: self.table.nearest(column, vector, k, key=key, metric=metric, condition=condition))
         return [((str(each),), float(far)) for each, far in found]
 
     def stands(self) -> bool:
@@ -200,11 +212,26 @@ class LanceCollection:
     def _among(self, ids: Sequence[str]) -> str:
         """A condition; texts in SQL's quotes."""
         layout = self._layout()
-        values = ids if layout.numbers else ["'" + each.replace("'", "''") + "'" for each in ids]
+        values = ids if layout.numbers else map(_literal, ids)
         return f"{layout.key} IN ({', '.join(values)})"
+
+    def _equal(self, where: Mapping[str, Scalar]) -> str | None:
+        """A condition; None where no row can have such a value."""
+        parts = []
+        for field, value in where.items():
+            column, kind = self._layout().filters.get(field, ("", None))
+            if type(value) is not kind or (isinstance(value, int) and value not in _INTS):
+                return None
+            parts.append(f"{column} = {_literal(value)}")
+        return " AND ".join(parts)
 
     def _asked(self, call: Callable[[], _T]) -> _T:
         return ask_again(call, patience_s=self._patience_s)
+
+
+def _literal(value: Scalar) -> str:
+    """A value in SQL."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value).lower()
 
 
 def _id_is_taken(key: Key, *, numbers: bool) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import types
 
 from limosa.errors import Refused
-from limosa.model.point import Collected, VectorSpec
+from limosa.model.point import Collected, Scalar, VectorSpec
 
 __all__ = ["KEYS", "Layout", "PAYLOAD", "layout_of", "made_schema"]
 
@@ -32,6 +32,8 @@ class Layout:
         numbers: ids are whole numbers; else texts.
         vectors: by column, what it holds.
         own: limosa made it; the payload is JSON text in one column.
+        filters: by payload field that a search can be filtered by, its column in SQL, and whether its values are truth
+            values, whole numbers or texts. The JSON text of a table of limosa's own holds none.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Layout:
     vectors: Mapping[str, VectorSpec]
     own: bool
     schema: pa.Schema
+    filters: Mapping[str, tuple[str, type[Scalar]]]
 
 
 def layout_of(schema: pa.Schema) -> Layout:
@@ -66,7 +69,8 @@ def layout_of(schema: pa.Schema) -> Layout:
             needed="Truth values, numbers and texts, lists and structs of these, bytes, dates, times and decimals.",
             do="Change or drop these columns in a copy of the table.",
         )
-    return Layout(key, types.is_integer(schema.field(key).type), vectors, bool(note), schema)
+    filters = {} if note else {name: each for field in rest for name, each in _filters(field)}
+    return Layout(key, types.is_integer(schema.field(key).type), vectors, bool(note), schema, filters)
 
 
 def made_schema(wanted: Collected) -> pa.Schema:
@@ -93,6 +97,22 @@ def _spec(field: pa.Field, note: Mapping[str, str] | None) -> VectorSpec:
     # LanceDB compares by l2 where nothing else is said; an index says it for its column.
     metric = note["metric"] if note else "l2"
     return VectorSpec(name=name, dimensions=field.type.list_size, metric=metric)  # type: ignore[arg-type]
+
+
+def _filters(field: pa.Field, before: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, type[Scalar]]]]:
+    """The fields in a column that can be compared with a value: itself, or those of a struct."""
+    path = (*before, field.name)
+    if types.is_struct(field.type):
+        for each in field.type:
+            yield from _filters(each, path)
+    kinds: dict[type[Scalar], bool] = {
+        bool: types.is_boolean(field.type),
+        int: types.is_integer(field.type),
+        str: _text(field.type),
+    }
+    for kind, its in kinds.items():
+        if its and not any("`" in name or "." in name for name in path):
+            yield ".".join(path), (".".join(f"`{name}`" for name in path), kind)
 
 
 def _dense(kind: pa.DataType) -> bool:

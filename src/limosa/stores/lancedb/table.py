@@ -110,10 +110,15 @@ class LanceTable:
         with self._words():
             self._table().delete(condition)
 
-    def nearest(self, column: str, vector: Vectors, k: int, *, key: str, metric: str) -> list[tuple[Any, float]]:
-        """At most k ids and their distances, the smallest first."""
+    def nearest(
+        self, column: str, vector: Vectors, k: int, *, key: str, metric: str, condition: str = ""
+    ) -> list[tuple[Any, float]]:
+        """At most k ids and their distances, the smallest first, of rows that a condition holds for; empty for all."""
         with self._words():
             query = self._table().search(vector, vector_column_name=column).distance_type(metric).limit(k)
+            if condition:
+                # Before the search, which is LanceDB's own way where nothing is said.
+                query = query.where(condition, prefilter=True)
             found = query.select([key, "_distance"]).to_arrow()
             return list(zip(found[key].to_pylist(), found["_distance"].to_pylist(), strict=True))
 

@@ -148,14 +148,15 @@ class MilvusEngine:
         with self._words():
             self._client().delete(self._name, filter=_among(fields, ids), timeout=TIMEOUT_S)
 
-    def nearest(self, fields: Fields, field: str, vector: Vectors, k: int) -> list[tuple[str, float]]:
-        """At most k ids and their scores, best first."""
+    def nearest(self, fields: Fields, field: str, vector: Vectors, k: int, condition: str) -> list[tuple[str, float]]:
+        """At most k ids and their scores, best first, of points that a condition holds for; empty for all."""
         with self._words():
             [found] = self._client().search(
                 self._name,
                 data=[vector],
                 anns_field=field,
                 limit=k,
+                filter=condition,
                 search_params={"metric_type": METRICS[fields.vectors[field].metric]},
                 output_fields=[fields.key],
                 consistency_level=_STRONG,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
 from limosa.model.ids import KINDS
-from limosa.model.point import Collected, Holds, Point
+from limosa.model.point import Collected, Holds, Point, Scalar
 from limosa.ports.asking import PATIENCE_S, ask_again, put_apart
 from limosa.ports.listed import Listed, order_of
 
@@ -86,11 +86,18 @@ class MilvusCollection:
         ids = self._valid(keys)
         return [each for start in range(0, len(ids), MOST) for each in self._got(ids[start : start + MOST], bare=bare)]
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids with Milvus's score, best first."""
+        from limosa.stores.milvus.fields import condition_of
+
         fields = self._fields()
         field = next(field for field, each in fields.vectors.items() if each.name == name)
-        found = self._asked(lambda: self.engine.nearest(fields, field, vector, k))
+        condition = condition_of(fields, where or {})
+        if condition is None:
+            return []
+        found = self._asked(lambda: self.engine.nearest(fields, field, vector, k, condition))
         return [((each,), score) for each, score in found]
 
     def stands(self) -> bool:

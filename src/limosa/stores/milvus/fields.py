@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, FieldSchema, MilvusClient
 
 from limosa.errors import Refused
-from limosa.model.point import Collected, Metric, VectorSpec
+from limosa.model.point import Collected, Metric, Scalar, VectorSpec
 
-__all__ = ["ID_BYTES", "METRICS", "PAYLOAD", "Fields", "fields_of", "indexes_of", "schema_of"]
+__all__ = ["ID_BYTES", "METRICS", "PAYLOAD", "Fields", "condition_of", "fields_of", "indexes_of", "schema_of"]
 
 METRICS: Mapping[Metric, str] = {"cosine": "COSINE", "l2": "L2", "ip": "IP"}
 """Milvus's name of each metric."""
@@ -41,6 +42,14 @@ _SCALARS = {
     DataType.ARRAY,
     DataType.JSON,
 }
+
+
+_FILTERS: Mapping[DataType, tuple[type[Scalar], ...]] = {
+    DataType.BOOL: (bool,),
+    **dict.fromkeys((DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64), (int,)),
+    DataType.VARCHAR: (str,),
+}
+"""What a field is compared with in a filter; one of JSON with anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,31 @@ def fields_of(told: Mapping[str, Any], indexes: Mapping[str, Mapping[str, Any]])
         own=own,
         given=not told.get("auto_id"),
     )
+
+
+def condition_of(fields: Fields, where: Mapping[str, Scalar]) -> str | None:
+    """Fields of the payload that equal values, as Milvus's condition; None where no point can have such a field."""
+    parts = [
+        _equal(fields, [PAYLOAD, *name.split(".")] if fields.own else name.split("."), where[name]) for name in where
+    ]
+    return None if None in parts else " and ".join(filter(None, parts))
+
+
+def _equal(fields: Fields, path: Sequence[str], value: Scalar) -> str | None:
+    first, *inner = path
+    kind = fields.scalars.get(first)
+    if kind is None:
+        # What the schema does not name lies in Milvus's own field of JSON.
+        first, inner, kind = "$meta", list(path), DataType.JSON if fields.dynamic else DataType.NONE
+    # A value of another type than the field's would be an error there.
+    if kind != DataType.JSON and (inner or type(value) not in _FILTERS.get(kind, ())):
+        return None
+    return f"{first}{''.join(f'[{_quoted(each)}]' for each in inner)} == {_quoted(value)}"
+
+
+def _quoted(value: Scalar) -> str:
+    """Texts in the quotes and with the escapes of JSON, which are Milvus's too."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def schema_of(wanted: Collected) -> CollectionSchema:

@@ -225,8 +225,11 @@ class Database:
             Refused: the server does not let limosa in.
             Transient: the server does not answer.
         """
-        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SESSION.items())
+        own = [f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SESSION.items()]
         try:
+            # What the address says comes first: of two values of one setting the later counts.
+            given = psycopg.conninfo.conninfo_to_dict(self._url).get("options") or ""
+            options = " ".join([str(given), *own])
             connection = psycopg.connect(self._url, autocommit=True, options=options, connect_timeout=10)
         except psycopg.Error as error:
             raise _at_the_door(error) from error

@@ -15,7 +15,10 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from qdrant_client.models import (
     Distance,
+    FieldCondition,
+    Filter,
     HnswConfigDiff,
+    MatchValue,
     MultiVectorComparator,
     MultiVectorConfig,
     PayloadSchemaType,
@@ -27,9 +30,10 @@ from qdrant_client.models import (
 
 from limosa.errors import Refused, Transient
 from limosa.model.batch import Vectors
-from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.point import Collected, Point, Scalar, VectorSpec
 from limosa.stores.qdrant.described import DISTANCES, spec
 from limosa.stores.qdrant.engine import TimedOut, Unfit
+from limosa.stores.qdrant.filters import path
 from limosa.stores.qdrant.ids import Id, bare_id
 from limosa.stores.qdrant.near import Near
 from limosa.stores.qdrant.points import named, point_of
@@ -154,15 +158,13 @@ class ClientEngine:
         self._near.clear()
         _asked(lambda: self._client.delete(self._collection, points_selector=list(ids), wait=True))
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Id, float]]:
+    def nearest(self, name: str, vector: Vectors, k: int, where: Mapping[str, Scalar]) -> list[tuple[Id, float]]:
         """At most k ids and their scores."""
         if self._folder is not None:
-            return self._searched(name).nearest(vector, k)
-        found = _asked(
-            lambda: self._client.query_points(
-                self._collection, query=vector.tolist(), using=name or None, limit=k, with_payload=False
-            )
-        )
+            return self._searched(name).nearest(vector, k, where)
+        asked = partial(self._client.query_points, self._collection, query=vector.tolist(), using=name or None, limit=k)
+        must = [FieldCondition(key=path(field), match=MatchValue(value=value)) for field, value in where.items()]
+        found = _asked(lambda: asked(query_filter=Filter(must=must) if must else None, with_payload=False))
         return [(bare_id(each.id), each.score) for each in found.points]
 
     def _searched(self, name: str) -> Near:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from limosa.errors import Transient
 from limosa.model.batch import Key, Vectors
-from limosa.model.point import Collected, Holds, IdKind, Point
+from limosa.model.point import Collected, Holds, IdKind, Point, Scalar
 from limosa.stores.qdrant.engine import Engine, TimedOut, Unfit
+from limosa.stores.qdrant.filters import FILTERS
 from limosa.stores.qdrant.ids import Id, id_of, key_of, order, successor, valid
 
 __all__ = ["PATIENCE_S", "QdrantCollection"]
@@ -34,6 +35,7 @@ HOLDS = Holds(
     several=True,
     bare=True,
     dimensions=65_536,
+    filters=FILTERS,
 )
 """Source: Qdrant's documentation, "Collections" and "Points" (read 2026-11)."""
 
@@ -153,9 +155,12 @@ class QdrantCollection:
         if ids:
             self._written(lambda: self.engine.delete(ids))
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k ids with Qdrant's score, best first."""
-        return [(key_of(found), score) for found, score in self._asked(lambda: self.engine.nearest(name, vector, k))]
+        found = self._asked(lambda: self.engine.nearest(name, vector, k, where or {}))
+        return [(key_of(number), score) for number, score in found]
 
     def close(self) -> None:
         """Gives every connection back; safe to call again."""

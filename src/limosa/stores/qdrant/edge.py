@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from qdrant_edge import (
     EdgeShard,
     EdgeSparseVectorParams,
     EdgeVectorParams,
+    FieldCondition,
+    Filter,
     HnswIndexConfig,
+    MatchValue,
     MultiVectorComparator,
     MultiVectorConfig,
     PayloadSchemaType,
@@ -31,9 +34,10 @@ from qdrant_edge import Point as Raw
 
 from limosa.errors import Refused
 from limosa.model.batch import Vectors
-from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.point import Collected, Point, Scalar, VectorSpec
 from limosa.stores.qdrant.described import DISTANCES, EF_CONSTRUCT, M, spec
 from limosa.stores.qdrant.engine import Unfit
+from limosa.stores.qdrant.filters import held, path
 from limosa.stores.qdrant.ids import Id, bare_id
 from limosa.stores.qdrant.points import named, point_of
 
@@ -148,10 +152,22 @@ class EdgeEngine:
         self._shard.update(UpdateOperation.delete_points(list(ids)))
         self._shard.flush()
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Id, float]]:
-        """At most k ids and their scores."""
-        query = Query.Nearest(vector.tolist(), using=name or None)
-        return [(bare_id(each.id), each.score) for each in self._shard.search(SearchRequest(query=query, limit=k))]
+    def nearest(self, name: str, vector: Vectors, k: int, where: Mapping[str, Scalar]) -> list[tuple[Id, float]]:
+        """At most k ids and their scores.
+
+        The package sends a truth value as a whole number, which no truth value equals (seen with qdrant-edge-py 0.9):
+        so more points are asked for, until k of them are left.
+        """
+        truths = {field: value for field, value in where.items() if isinstance(value, bool)}
+        must: list[Any] = [FieldCondition(path(field), MatchValue(where[field])) for field in where.keys() - truths]
+        query, limit = Query.Nearest(vector.tolist(), using=name or None), k
+        while True:
+            request = SearchRequest(query, limit, filter=Filter(must=must) if must else None, with_payload=bool(truths))
+            found = self._shard.search(request)
+            kept = [(bare_id(each.id), each.score) for each in found if held(each.payload or {}, truths)]
+            if len(kept) >= k or len(found) < limit:
+                return kept[:k]
+            limit *= 4
 
     def close(self) -> None:
         """Closes the shard; safe to call again."""

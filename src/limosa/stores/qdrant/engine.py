@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from limosa.model.batch import Vectors
-from limosa.model.point import Collected, Point
+from limosa.model.point import Collected, Point, Scalar
 from limosa.stores.qdrant.ids import Id
 
 __all__ = ["Engine", "TimedOut", "Unfit"]
@@ -68,8 +68,8 @@ class Engine(Protocol):
         """Takes points away, and waits."""
         ...
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Id, float]]:
-        """At most k ids and their scores, best first."""
+    def nearest(self, name: str, vector: Vectors, k: int, where: Mapping[str, Scalar]) -> list[tuple[Id, float]]:
+        """At most k ids and their scores, best first, of points whose fields equal these."""
         ...
 
     def close(self) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limosa.model.batch import Vectors
-from limosa.model.point import Metric, Point
+from limosa.model.point import Json, Metric, Point, Scalar
 from limosa.model.vectors import normalised
+from limosa.stores.qdrant.filters import held
 from limosa.stores.qdrant.ids import Id, id_of
 
 __all__ = ["Near"]
@@ -18,26 +20,30 @@ __all__ = ["Near"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Near:
-    """Vectors of one name, shape (n, d), and the ids that they belong to."""
+    """Vectors of one name, shape (n, d), and the ids and payloads that they belong to."""
 
     ids: Sequence[Id]
     vectors: Vectors
     metric: Metric
+    payloads: Sequence[Mapping[str, Json]]
 
     @classmethod
     def of(cls, points: Sequence[Point], name: str, metric: Metric) -> Near:
         """The dense vectors of this name among points."""
-        found = [(id_of(each.key), vector) for each in points if _dense(vector := each.vectors.get(name))]
+        found = [(each, vector) for each in points if _dense(vector := each.vectors.get(name))]
         stacked = np.stack([np.asarray(vector) for _, vector in found]) if found else np.zeros((0, 1), np.float32)
-        return cls([number for number, _ in found], normalised(stacked) if metric == "cosine" else stacked, metric)
+        vectors = normalised(stacked) if metric == "cosine" else stacked
+        return cls([id_of(each.key) for each, _ in found], vectors, metric, [each.payload for each, _ in found])
 
-    def nearest(self, vector: Vectors, k: int) -> list[tuple[Id, float]]:
-        """At most k ids with Qdrant's score, best first."""
+    def nearest(self, vector: Vectors, k: int, where: Mapping[str, Scalar]) -> list[tuple[Id, float]]:
+        """At most k ids with Qdrant's score, best first, of points whose fields equal these."""
         if not self.ids:
             return []
         scores = self._scores(vector)
-        best = np.argsort(-scores if self.metric in {"cosine", "ip"} else scores, kind="stable")[:k]
-        return [(self.ids[i], float(scores[i])) for i in best]
+        best = np.argsort(-scores if self.metric in {"cosine", "ip"} else scores, kind="stable")
+        # A filter looks at payloads only until k are found.
+        kept = itertools.islice((i for i in best if held(self.payloads[i], where)), k)
+        return [(self.ids[i], float(scores[i])) for i in kept]
 
     def _scores(self, vector: Vectors) -> NDArray[np.floating]:
         """Similarities, or distances where the metric is one."""

@@ -31,6 +31,8 @@ _MEANS = {
     "bits": "Is every carried vector and payload the source’s own, bit for bit?",
     "tables": "Does every row stand in the table of its dimension, and in one only?",
     "indexes": "Does every index stand, and hold every vector?",
+    "overlap": "Do both stores find the same rows for the same queries?",
+    "filters": "And with filters by the fields that are indexed, as the application asks?",
     "view": "Does the view answer every row as the old table does?",
 }
 """What each proof asks; one that is not named here speaks for itself."""

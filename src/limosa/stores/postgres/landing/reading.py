@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from limosa.model.batch import Key, Vectors
-from limosa.model.point import Metric, Point
+from limosa.model.point import Metric, Point, Scalar
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.landing.columns import Arrived
+from limosa.stores.postgres.landing.filtering import condition_of
 from limosa.stores.postgres.landing.rows import points_of
 from limosa.stores.postgres.landing.vectors import SHAPES
 from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
 from limosa.stores.postgres.names import Relation, quoted
+from limosa.stores.postgres.search import EXACT
 
 __all__ = ["WHOLE", "PointReader"]
 
@@ -69,20 +71,34 @@ class PointReader:
         return points_of(found, self.arrived, bare=bare)
 
     def nearest(
-        self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
+        self,
+        name: str,
+        vector: Vectors,
+        k: int,
+        *,
+        metric: Metric,
+        exact: bool = False,
+        where: Mapping[str, Scalar] | None = None,
     ) -> list[tuple[Key, float]]:
-        """At most k keys and similarities, nearest first."""
+        """At most k keys and similarities, nearest first.
+
+        The session has the settings that the database gives every one, and no other: where ``hnsw.iterative_scan`` is
+        off there, the application is given too few rows of a filter, and so is whoever asks here.
+        """
         column = quoted(self.arrived.vector(name).name)
         operator = f"OPERATOR({quoted(self.schema)}.{OPERATORS[metric]})"
         distance = f"t.{column} {operator} $1::text::{quoted(self.schema)}.vector"
+        kept, values = condition_of(self.arrived, where or {}, after=1)
         sql = (
             f"SELECT t.{quoted(self.arrived.key.name)}::text, {SIMILARITIES[metric].format(f'({distance})')}"
-            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL ORDER BY {distance} LIMIT {int(k)}"
+            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL{kept} ORDER BY {distance} LIMIT {int(k)}"
         )
         with self.database.begin() as tx:
             if exact:
-                tx.raw("SET LOCAL enable_indexscan = off")
-            return [((key,), float(near)) for key, near in tx.raw(sql, text_of_vector(vector), prepare=False)]
+                for setting, value in EXACT.items():
+                    tx.raw(f"SET LOCAL {setting} = {value}")
+            found = tx.raw(sql, text_of_vector(vector), *values, prepare=False)
+            return [((key,), float(near)) for key, near in found]
 
     def order(self, key: Key) -> tuple[int, ...]:
         """A value by which keys are in the order in which they are read; one that cannot be there comes last."""

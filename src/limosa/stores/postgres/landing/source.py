@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
 from limosa.model.ids import common_kind
 from limosa.model.migration import Form
-from limosa.model.point import Collected, Holds, IdKind, Json, Metric, Point, VectorKind, VectorSpec
+from limosa.model.point import Collected, Holds, IdKind, Json, Metric, Point, Scalar, VectorKind, VectorSpec
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived, Field, parted
@@ -166,9 +166,14 @@ class TableCollection:
         """These points."""
         return self.reader.fetch(keys, bare=bare)
 
-    def nearest(self, name: str, vector: Vectors, k: int) -> list[tuple[Key, float]]:
+    def nearest(
+        self, name: str, vector: Vectors, k: int, *, where: Mapping[str, Scalar] | None = None
+    ) -> list[tuple[Key, float]]:
         """At most k keys and similarities, best first."""
-        return self.reader.nearest(name, vector, k, metric=self.describe().vectors[name].metric)
+        with self.database.autocommit() as tx:
+            graphs = dict(_graphs(self.relation, tx))
+        column = self.arrived.vector(name)
+        return self.reader.nearest(name, vector, k, metric=_spec(column, graphs.get(column.name)).metric, where=where)
 
     def stands(self) -> bool:
         """Whether the table is there."""

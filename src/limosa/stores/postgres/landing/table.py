@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from psycopg import errors as pg
 from limosa.errors import Transient
 from limosa.model.batch import Key, Vectors, Written
 from limosa.model.migration import Index, Match
-from limosa.model.point import Collected, Metric, Point
+from limosa.model.point import Collected, Metric, Point, Scalar
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.landing import Ground
 from limosa.ports.tx import Tx
@@ -53,6 +53,11 @@ class LandingTable:
     def searched(self) -> bool:
         """Yes."""
         return True
+
+    @property
+    def filters(self) -> str:
+        """By every field, in whichever column it stands."""
+        return ".+"
 
     @cached_property
     def arrived(self) -> Arrived:
@@ -125,10 +130,17 @@ class LandingTable:
         return [each.key for each in self._reader.read(after, limit, bare=True)]
 
     def nearest(
-        self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
+        self,
+        name: str,
+        vector: Vectors,
+        k: int,
+        *,
+        metric: Metric,
+        exact: bool = False,
+        where: Mapping[str, Scalar] | None = None,
     ) -> list[tuple[Key, float]]:
         """At most k keys and similarities, nearest first."""
-        return self._reader.nearest(name, vector, k, metric=metric, exact=exact)
+        return self._reader.nearest(name, vector, k, metric=metric, exact=exact, where=where)
 
     def indexes(self) -> list[BuiltIndex]:
         """The indexes of the table, and those on its vectors that are not there."""
