@@ -8,7 +8,10 @@ import pytest
 
 from limosa.model.migration import Index
 from limosa.model.place import Text
+from limosa.model.point import VectorSpec
 from limosa.stores.postgres.indexes import index_relation, stood_on
+from limosa.stores.postgres.landing.graphs import graph_of
+from limosa.stores.postgres.landing.nearness import Nearness
 from limosa.stores.postgres.names import Relation
 from limosa.stores.postgres.partition_triggers import watch
 from limosa.stores.postgres.scope import Scope
@@ -34,6 +37,48 @@ SCOPE = Scope(
 def test_lists_grow_with_the_rows_up_to_what_an_index_can_have(rows: int, lists: int) -> None:
     made = stood_on(SCOPE, Index(kind="ivfflat"), index_relation(SCOPE), "docs", rows=rows)
     assert made.endswith(f"WITH (lists = {lists})")
+
+
+@pytest.mark.parametrize(
+    ("base", "type_", "on"),
+    [
+        ("vector", "vector", '("embedding_limosa" "ext".'),
+        ("halfvec", "halfvec", '("embedding_limosa" "ext".'),
+        ("vector", "halfvec", '(("embedding_limosa"::"ext".halfvec(8)) "ext".'),
+    ],
+)
+def test_an_index_stands_on_the_column_or_on_what_it_is_brought_to(base: str, type_: str, on: str) -> None:
+    scope = replace(SCOPE, base=base, extension_schema="ext")
+    index = Index(metric="l1", type=type_)  # type: ignore[arg-type]
+    made = stood_on(scope, index, index_relation(scope), "docs", rows=1)
+    assert f'ON docs USING hnsw {on}"{type_}_l1_ops")' in made
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "asked", "type_"),
+    [
+        (2000, None, "vector"),
+        (2001, None, "halfvec"),
+        (2001, Index(metric="ip"), "halfvec"),
+        (8, Index(type="halfvec"), "halfvec"),
+        (None, None, "vector"),
+    ],
+)
+def test_an_index_is_over_halfvec_where_vector_is_too_short(
+    dimensions: int | None, asked: Index | None, type_: str
+) -> None:
+    graph = graph_of(VectorSpec(name="", dimensions=dimensions, metric="l1", m=24), asked)
+    assert (graph.type, graph.metric, graph.m) == (type_, *(("l1", 24) if asked is None else (asked.metric, 16)))
+
+
+def test_candidates_are_more_than_the_rows_that_are_asked_for_and_no_more_than_an_index_gives() -> None:
+    near = Nearness(relation=Relation("public", "docs"), column="v", schema="public", metric="cosine", halved=8)
+    taken = near.rows(["t.id"], "$1", limit="$2", where="true")
+    assert 'ORDER BY t."v"::"public".halfvec(8) OPERATOR("public".<=>) ($1)::"public".halfvec(8)' in taken
+    assert "LIMIT greatest($2, least(4 * $2::bigint, 40))) AS t" in taken
+    assert taken.endswith('ORDER BY t."v" OPERATOR("public".<=>) $1 LIMIT $2')
+    plain = replace(near, halved=None).rows(["t.id"], "$1", limit="$2", where="true")
+    assert "halfvec" not in plain
 
 
 def test_no_name_ends_a_block_of_code() -> None:

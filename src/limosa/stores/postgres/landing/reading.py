@@ -11,9 +11,10 @@ from limosa.model.point import Metric, Point
 from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.landing.columns import Arrived
+from limosa.stores.postgres.landing.nearness import Nearness, halved
 from limosa.stores.postgres.landing.rows import points_of
 from limosa.stores.postgres.landing.vectors import SHAPES
-from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
+from limosa.stores.postgres.match import SIMILARITIES
 from limosa.stores.postgres.names import Relation, quoted
 
 __all__ = ["WHOLE", "PointReader"]
@@ -72,16 +73,26 @@ class PointReader:
         self, name: str, vector: Vectors, k: int, *, metric: Metric, exact: bool = False
     ) -> list[tuple[Key, float]]:
         """At most k keys and similarities, nearest first."""
-        column = quoted(self.arrived.vector(name).name)
-        operator = f"OPERATOR({quoted(self.schema)}.{OPERATORS[metric]})"
-        distance = f"t.{column} {operator} $1::text::{quoted(self.schema)}.vector"
-        sql = (
-            f"SELECT t.{quoted(self.arrived.key.name)}::text, {SIMILARITIES[metric].format(f'({distance})')}"
-            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL ORDER BY {distance} LIMIT {int(k)}"
-        )
+        column = self.arrived.vector(name).name
         with self.database.begin() as tx:
             if exact:
                 tx.raw("SET LOCAL enable_indexscan = off")
+            half = not exact and halved(self.relation, column, metric, tx)
+            found = Nearness(
+                relation=self.relation,
+                column=column,
+                schema=self.schema,
+                metric=metric,
+                halved=len(vector) if half else None,
+            )
+            rows = found.rows(
+                [f"t.{quoted(self.arrived.key.name)}::text AS key"],
+                f"$1::text::{quoted(self.schema)}.vector",
+                limit=str(int(k)),
+                where=f"t.{quoted(column)} IS NOT NULL",
+            )
+            similarity = SIMILARITIES[metric].format("(s.limosa_distance)")
+            sql = f"SELECT s.key, {similarity} FROM ({rows}) AS s ORDER BY s.limosa_distance"
             return [((key,), float(near)) for key, near in tx.raw(sql, text_of_vector(vector), prepare=False)]
 
     def order(self, key: Key) -> tuple[int, ...]:
