@@ -148,6 +148,10 @@ def test_every_distance_has_its_index(metric: Metric, database: str, tmp_path: P
             [found] = app.search([float(value) for value in query])
             [all_rows] = app.search([float(value) for value in query], exact=True)
             assert [hit.key for hit in found.hits] == [hit.key for hit in all_rows.hits]
+            [built] = [each for each in app.voyage.record().operations if each.id == "build-index"]
+        # A run that is killed right after the build knows it again.
+        assert asked(database, built.probe) == [(True,)]
+        assert asked(database, str(built.broken)) == [(False,)]
         # The queries of verify and this one, each once; those that compare every row ask no index.
         until(lambda: scans(database) == 51)
     [(stood,)] = asked(database, "SELECT indexdef FROM pg_indexes WHERE indexname = 'wide_embedding_idx'")
