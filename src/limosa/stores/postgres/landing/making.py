@@ -142,9 +142,10 @@ def _matched(arrived: Arrived, match: Match | None) -> Iterator[Check]:
 def _foreseen(site: Site, arrived: Arrived, collected: Collected, index: Index | None) -> dict[str, object]:
     dense = [each for each in arrived.of("vector") if each.type == "vector"]
     floats = sum(each.dimensions or 0 for each in dense)
-    graphs = {each.source: graph_of(collected.vectors[each.source], index) for each in dense if site.build}
-    built = (graph_bytes(collected.points, each.dimensions or 0, graphs[each.source]) for each in dense if site.build)
-    return {"table_bytes": collected.points * (4 * floats + 8 + ROW_BYTES), "index_bytes": sum(built)}
+    # A column for a vector that the source does not have is refused, and counts for nothing.
+    built = [collected.vectors[each.source] for each in dense if site.build and each.source in collected.vectors]
+    graphs = sum(graph_bytes(collected.points, each.dimensions or 0, graph_of(each, index)) for each in built)
+    return {"table_bytes": collected.points * (4 * floats + 8 + ROW_BYTES), "index_bytes": graphs}
 
 
 def _table(site: Site, arrived: Arrived) -> Operation:
