@@ -70,7 +70,7 @@ def _qdrant(address: str, new: Side, old: str) -> Change:
     name = _lasting(old)
     scheme, _, rest = address.partition("://")
     held, port = _variable(new.place.store), "" if urlsplit(address).port else ":6333"
-    host = f"${{{held}#*://}}" if held else rest
+    host = f"${{{held}#*://}}" if held else rest.rstrip("/")
     url = f"{'https' if scheme.endswith('+https') else 'http'}://{host}{port}/collections/aliases"
     key = f' -H "api-key: ${_variable(new.endpoint.key)}"' if new.endpoint.key else ""
     body = {"actions": [{"create_alias": {"collection_name": new.place.table, "alias_name": name}}]}
