@@ -336,3 +336,24 @@ dimensions = [3]
 {line}
 """
     assert [problem for problem in problems(tmp_path, text) if problem.startswith(said)]
+
+
+def test_a_collection_has_no_types_of_postgres(tmp_path: Path) -> None:
+    text = """name = "n"
+[source]
+store = "qdrant://one:6333"
+collection = "a"
+[target]
+store = "qdrant://other:6333"
+collection = "b"
+[target.index]
+type = "halfvec"
+"""
+    said = "line 9, [target.index] type: a collection has no types of pgvector's; it belongs to a table."
+    assert problems(tmp_path, text) == [said]
+    table = text.replace('qdrant://other:6333"\ncollection', 'postgresql://host/db"\ntable')
+    path = tmp_path / "limosa.toml"
+    path.write_text(table, encoding="utf-8")
+    index = load(path).index
+    assert index is not None
+    assert index.type == "halfvec"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from limosa.model.migration import Form, Migration, Shape, Side
+    from limosa.model.migration import Form, Shape, Side
     from limosa.steps.status import State
 
-__all__ = ["Words", "line_to_change", "place_told", "words_of"]
+__all__ = ["Words", "place_told", "words_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +103,6 @@ _WORDS: Mapping[Shape, Words] = {"upgrade": _VECTORS, "fill": _FILL, "split": _S
 def words_of(shape: str) -> Words:
     """The words of a shape, as a migration or the ledger names it."""
     return {str(name): words for name, words in _WORDS.items()}[shape]
-
-
-def line_to_change(migration: Migration) -> str:
-    """What a person has to change so that the application reads the other store; empty where nothing is."""
-    if migration.copy is None:
-        return ""
-    old = place_told(migration.source, migration.copy.source)
-    return f"{old} -> {place_told(migration.target, migration.copy.target)}"
 
 
 def place_told(side: Side, form: Form | None) -> str:

@@ -212,9 +212,9 @@ def broken_copy_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
         if isinstance(side, Mapping):
             yield from _of_side(name, side)
     target = raw.get("target")
-    index = target.get("index") if isinstance(target, Mapping) else None
+    index = target.get("index") if isinstance(target, Mapping) and "collection" in target else None
     if isinstance(index, Mapping) and index.get("type") == "halfvec":
-        yield ("target", "index", "type"), 'points are carried to vector columns only as yet; needed is "vector".'
+        yield ("target", "index", "type"), "a collection has no types of pgvector's; it belongs to a table."
     yield from _again(raw)
 
 

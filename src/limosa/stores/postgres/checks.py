@@ -18,12 +18,14 @@ from limosa.stores.postgres.surroundings import KeyColumn, Surroundings
 __all__ = [
     "KEY_TYPES",
     "Kin",
+    "WITH_HALFVEC",
     "key_checks",
     "key_column_checks",
     "layout_checks",
     "server_checks",
     "table_checks",
     "vector_checks",
+    "version_of",
 ]
 
 KEY_TYPES = {
@@ -46,7 +48,7 @@ _KINDS = {
 _PERSISTENCE = {"u": "unlogged: it is empty after a crash", "t": "temporary: only its own session sees it"}
 
 _WITHOUT_HALFVEC = (0, 5)
-_WITH_HALFVEC = (0, 7)
+WITH_HALFVEC = (0, 7)
 """HNSW came with pgvector 0.5.0, halfvec with 0.7.0 (its CHANGELOG)."""
 
 
@@ -233,8 +235,8 @@ def server_checks(table: Table, scope: Scope) -> list[Check]:
         do = "Set store in [source] to the primary."
         found.append(Check(name="recovery", verdict="refused", said=said, needed="The primary server.", do=do))
     halfvec = scope.base == "halfvec"
-    least = _WITH_HALFVEC if halfvec else _WITHOUT_HALFVEC
-    if _version(server.extension) < least:
+    least = WITH_HALFVEC if halfvec else _WITHOUT_HALFVEC
+    if version_of(server.extension) < least:
         why = "the type halfvec" if halfvec else "HNSW"
         found.append(
             Check(
@@ -252,7 +254,8 @@ def server_checks(table: Table, scope: Scope) -> list[Check]:
     ]
 
 
-def _version(text: str | None) -> tuple[int, ...]:
+def version_of(text: str | None) -> tuple[int, ...]:
+    """The first two numbers of an extension's version; empty where it has none."""
     return tuple(int(part) for part in re.findall(r"\d+", text or "")[:2])
 
 

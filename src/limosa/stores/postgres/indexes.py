@@ -36,6 +36,12 @@ MAX_LISTS = 32_768
 
 _OPCLASS = {"cosine": "cosine_ops", "l2": "l2_ops", "ip": "ip_ops", "l1": "l1_ops"}
 
+_USED = (
+    "a.attnum IN (SELECT p.refobjsubid FROM pg_depend AS p WHERE p.classid = 'pg_class'::regclass"
+    " AND p.objid = i.indexrelid AND p.refobjid = i.indrelid)"
+)
+"""The columns of an expression that an index stands on: such an index has no column's number of its own."""
+
 WORKERS = 2
 """Parallel build workers: with two, a build measured 1.9 times as fast as a serial one; more cost the application."""
 
@@ -94,13 +100,18 @@ def index_bytes(rows: int, dimensions: int, *, base: str) -> int:
 
 
 def stood_on(scope: Indexed, index: Index, relation: Relation, target: str, *, rows: int, epoch: int = 0) -> str:
-    """What follows CREATE INDEX: its name, what it stands on, and its options."""
-    klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(scope.base, index.metric))}"
+    """What follows CREATE INDEX: its name, what it stands on, and its options.
+
+    Where the index is of another type than the column, it stands on the column brought to that type.
+    """
+    klass = f"{quoted(scope.extension_schema)}.{quoted(operator_class(index.type, index.metric))}"
     if index.kind == "hnsw":
         options = f"m = {index.m}, ef_construction = {index.ef_construction}"
     else:
         options = f"lists = {index.lists or min(MAX_LISTS, max(10, rows // 1000))}"
     column = quoted(scope.new(epoch).column)
+    if index.type != scope.base:
+        column = f"({column}::{quoted(scope.extension_schema)}.{index.type}({scope.new_dimensions}))"
     return f"{quoted(relation.name)} ON {target} USING {index.kind} ({column} {klass}) WITH ({options})"
 
 
@@ -110,9 +121,10 @@ def building(scope: Indexed, index: Index, relation: Relation, target: str, *, r
     The probe answers false, and does not fail, where the table is gone: a partition may be dropped.
     """
     found = f"to_regclass({literal(relation.sql)})"
+    on = "a.attnum = i.indkey[0]" if index.type == scope.base else _USED
     ours = (
         "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid"
-        f" AND a.attnum = i.indkey[0] WHERE i.indexrelid = {found}"
+        f" AND {on} WHERE i.indexrelid = {found}"
         f" AND i.indrelid = to_regclass({literal(target)}) AND a.attname = {literal(scope.new(epoch).column)}"
     )
     return Operation(

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from limosa.model.migration import Index, Match
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
-from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.point import Collected, Point
 from limosa.ports.landing import Ground
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.indexes import MAX_DIMENSIONS, building, index_bytes
+from limosa.stores.postgres.indexes import building
 from limosa.stores.postgres.landing.columns import Arrived, Field, chosen, kinds, named
+from limosa.stores.postgres.landing.graphs import graph_bytes, graph_checks, graph_of
+from limosa.stores.postgres.landing.match import match_function, near_of
 from limosa.stores.postgres.landing.rows import packed
 from limosa.stores.postgres.landing.site import Site
 from limosa.stores.postgres.landing.switching import switching
-from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
-from limosa.stores.postgres.names import Relation, distinct, literal, parse_relation, quoted
+from limosa.stores.postgres.names import Relation, distinct, literal, quoted
 from limosa.stores.postgres.seat import Seat
 
 __all__ = ["ground", "vector_index"]
@@ -37,28 +38,25 @@ def ground(
 ) -> Ground:
     """What is to be made for such points, and what is in the way."""
     arrived = chosen(site.form, collected, sample)
-    checks = [*_named(site, collected), *_sizes(site, collected), *_free(site, tx), *_mixed(site, collected, sample)]
+    checks = [
+        *_named(site, collected),
+        *graph_checks(site, collected, sample, index),
+        *_free(site, tx),
+        *_mixed(site, collected, sample),
+    ]
     checks += [*_unfit(arrived, sample), *_matched(arrived, match)]
     operations = [_table(site, arrived)]
     if not any(check.verdict == "refused" for check in checks):
         operations += _vector_indexes(site, arrived, collected, index) if site.build else []
         operations += _payload_indexes(site, arrived, collected)
-        operations += [_function(site, arrived, collected, match)] if match is not None else []
+        operations += [match_function(site, arrived, match, near_of(site, arrived, collected, index))] if match else []
         operations += switching(site, arrived)
-    return Ground(checks=tuple(checks), operations=tuple(operations), sizes=_foreseen(arrived, collected))
+    return Ground(checks=tuple(checks), operations=tuple(operations), sizes=_foreseen(site, arrived, collected, index))
 
 
 def vector_index(site: Site, column: Field) -> Relation:
     """Name of the index on a vector."""
     return Relation(site.relation.schema, distinct(f"{site.relation.name}_{column.name}", "_idx"))
-
-
-def _graph_of(spec: VectorSpec, index: Index | None) -> Index:
-    """The index that the file asks for, else the graph that the source has."""
-    if index is not None:
-        return index
-    usual = Index()
-    return Index(metric=spec.metric, m=spec.m or usual.m, ef_construction=spec.ef_construction or usual.ef_construction)
 
 
 def _refused(said: str, needed: str, do: str) -> Check:
@@ -79,25 +77,6 @@ def _named(site: Site, collected: Collected) -> Iterator[Check]:
         if name not in wanted:
             said = f"The vector {called} has no column."
             yield _refused(said, "A column for each vector.", f'Add {name} = "column" to vector in [target].')
-
-
-def _sizes(site: Site, collected: Collected) -> Iterator[Check]:
-    """pgvector's bounds."""
-    for name, column in site.form.vectors:
-        spec = collected.vectors.get(name)
-        if (
-            spec is not None
-            and spec.kind == "dense"
-            and site.build
-            and (spec.dimensions or 0) > MAX_DIMENSIONS["vector"]
-        ):
-            yield Check(
-                name="index",
-                verdict="refused",
-                said=f"{column} would have {spec.dimensions} dimensions.",
-                needed=f"At most {MAX_DIMENSIONS['vector']} for an index on vector.",
-                do="Set index = false in [target], and make one on halfvec yourself.",
-            )
 
 
 def _free(site: Site, tx: PostgresTx) -> Iterator[Check]:
@@ -159,11 +138,13 @@ def _matched(arrived: Arrived, match: Match | None) -> Iterator[Check]:
             )
 
 
-def _foreseen(arrived: Arrived, collected: Collected) -> dict[str, object]:
-    dense = [each.dimensions or 0 for each in arrived.of("vector") if each.type == "vector"]
-    table = collected.points * (4 * sum(dense) + 8 + ROW_BYTES)
-    built = sum(index_bytes(collected.points, d, base="vector") for d in dense)
-    return {"table_bytes": table, "index_bytes": built}
+def _foreseen(site: Site, arrived: Arrived, collected: Collected, index: Index | None) -> dict[str, object]:
+    dense = [each for each in arrived.of("vector") if each.type == "vector"]
+    floats = sum(each.dimensions or 0 for each in dense)
+    # A column for a vector that the source does not have is refused, and counts for nothing.
+    built = [collected.vectors[each.source] for each in dense if site.build and each.source in collected.vectors]
+    graphs = sum(graph_bytes(collected.points, each.dimensions or 0, graph_of(each, index)) for each in built)
+    return {"table_bytes": collected.points * (4 * floats + 8 + ROW_BYTES), "index_bytes": graphs}
 
 
 def _table(site: Site, arrived: Arrived) -> Operation:
@@ -221,7 +202,7 @@ def _vector_indexes(site: Site, arrived: Arrived, collected: Collected, index: I
         column = _Column(site.relation, each.name, site.schema, each.dimensions or 1)
         made = building(
             column,
-            _graph_of(collected.vectors[each.source], index),
+            graph_of(collected.vectors[each.source], index),
             vector_index(site, each),
             site.relation.sql,
             rows=collected.points,
@@ -254,37 +235,4 @@ def _plain(site: Site, suffix: str, on: str, why: str) -> Operation:
         undo=(f"DROP INDEX IF EXISTS {index.sql}",),
         probe=f"SELECT to_regclass({literal(index.sql)}) IS NOT NULL",
         lock="SHARE",
-    )
-
-
-def _function(site: Site, arrived: Arrived, collected: Collected, match: Match) -> Operation:
-    """The function that an application calls: nearest first, above a threshold, of rows whose rest holds a filter."""
-    schema, name = parse_relation(match.function)
-    function = Relation(schema or site.relation.schema, name)
-    first = arrived.of("vector")[0]
-    metric = collected.vectors[first.source].metric
-    extension = quoted(site.schema)
-    types = {each.name: each.type for each in arrived.fields}
-    answered = ", ".join(f"{quoted(each)} {types[each]}" for each in match.returns)
-    listed = ", ".join(f"t.{quoted(each)}" for each in match.returns)
-    distance = f"t.{quoted(first.name)} OPERATOR({extension}.{OPERATORS[metric]}) $1"
-    similarity = SIMILARITIES[metric].format("s.limosa_distance")
-    outer = ", ".join(f"s.{quoted(each)}" for each in match.returns)
-    held = match.filter or site.form.rest
-    kept = f"t.{quoted(held)} @> $4" if held is not None else "$4 = '{}'"
-    holding = f" and by what their {held} holds" if held is not None else ""
-    arguments = f"{extension}.vector, double precision, integer, jsonb"
-    return Operation(
-        id="match-function",
-        step="index",
-        title=f"Make the function {function}, which finds rows by nearness{holding}",
-        do=(
-            f"CREATE FUNCTION {function.sql}(query_embedding {extension}.vector, match_threshold double precision,"
-            f" match_count integer, filter jsonb DEFAULT '{{}}') RETURNS TABLE({answered}, similarity double precision)"
-            f" LANGUAGE sql STABLE AS $limosa_match$ SELECT {outer}, ({similarity})::double precision FROM ("
-            f"SELECT {listed}, {distance} AS limosa_distance FROM {site.relation.sql} AS t WHERE {kept}"
-            f" ORDER BY {distance} LIMIT $3) AS s WHERE ({similarity}) > $2 ORDER BY s.limosa_distance $limosa_match$",
-        ),
-        undo=(f"DROP FUNCTION IF EXISTS {function.sql}({arguments})",),
-        probe=f"SELECT to_regprocedure({literal(f'{function.sql}({arguments})')}) IS NOT NULL",
     )

@@ -12,9 +12,10 @@ from limosa.stores.postgres.codec import text_of_vector
 from limosa.stores.postgres.database import Database
 from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.filtering import condition_of
+from limosa.stores.postgres.landing.nearness import Nearness, halved
 from limosa.stores.postgres.landing.rows import points_of
 from limosa.stores.postgres.landing.vectors import SHAPES
-from limosa.stores.postgres.match import OPERATORS, SIMILARITIES
+from limosa.stores.postgres.match import SIMILARITIES
 from limosa.stores.postgres.names import Relation, quoted
 from limosa.stores.postgres.search import EXACT
 
@@ -85,20 +86,30 @@ class PointReader:
         The session has the settings that the database gives every one, and no other: where ``hnsw.iterative_scan`` is
         off there, the application is given too few rows of a filter, and so is whoever asks here.
         """
-        column = quoted(self.arrived.vector(name).name)
-        operator = f"OPERATOR({quoted(self.schema)}.{OPERATORS[metric]})"
-        distance = f"t.{column} {operator} $1::text::{quoted(self.schema)}.vector"
+        column = self.arrived.vector(name).name
         kept, values = condition_of(self.arrived, where or {}, after=1)
-        sql = (
-            f"SELECT t.{quoted(self.arrived.key.name)}::text, {SIMILARITIES[metric].format(f'({distance})')}"
-            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL{kept} ORDER BY {distance} LIMIT {int(k)}"
-        )
         with self.database.begin() as tx:
             if exact:
                 for setting, value in EXACT.items():
                     tx.raw(f"SET LOCAL {setting} = {value}")
-            found = tx.raw(sql, text_of_vector(vector), *values, prepare=False)
-            return [((key,), float(near)) for key, near in found]
+            half = not exact and halved(self.relation, column, metric, tx)
+            found = Nearness(
+                relation=self.relation,
+                column=column,
+                schema=self.schema,
+                metric=metric,
+                halved=len(vector) if half else None,
+            )
+            rows = found.rows(
+                [f"t.{quoted(self.arrived.key.name)}::text AS key"],
+                f"$1::text::{quoted(self.schema)}.vector",
+                limit=str(int(k)),
+                where=f"t.{quoted(column)} IS NOT NULL{kept}",
+            )
+            similarity = SIMILARITIES[metric].format("(s.limosa_distance)")
+            sql = f"SELECT s.key, {similarity} FROM ({rows}) AS s ORDER BY s.limosa_distance"
+            answered = tx.raw(sql, text_of_vector(vector), *values, prepare=False)
+            return [((key,), float(near)) for key, near in answered]
 
     def order(self, key: Key) -> tuple[int, ...]:
         """A value by which keys are in the order in which they are read; one that cannot be there comes last."""
