@@ -34,6 +34,7 @@ def copy_app(store: str, **target: object) -> App:
     return open_app(
         {
             "name": "memories",
+            "soak_days": 0,
             "source": {"store": store, "collection": NAME},
             "target": {"store": "env:LIMOSA_TEST_URL", "table": "memories", "columns": COLUMNS, **target},
             "backfill": {"batch_rows": 50},
@@ -260,6 +261,7 @@ def embedding_app(store: str) -> App:
     return open_app(
         {
             "name": "memories",
+            "soak_days": 0,
             "source": {"store": store, "collection": NAME, "template": "{content} by {author.name}"},
             "target": {"store": "env:LIMOSA_TEST_URL", "table": "memories", "columns": COLUMNS, "space": SPACE},
         }

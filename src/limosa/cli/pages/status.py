@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ def print_status(console: Console, status: Status, *, file: Path) -> None:
     console.print()
     print_line(console, "state", _said(status), style=style)
     print_line(console, "next", with_file(_next(status), file))
+    if status.soak_until is not None:
+        print_line(console, "soak", _soak(status.soak_until))
     _wished(console, status, file)
     if status.tally is not None and status.state != "finished":
         _numbers(console, status)
@@ -100,6 +103,11 @@ def _next(status: Status) -> str:
         "rolled back": "limosa run FILE begins anew",
         "finished": "nothing",
     }[status.state]
+
+
+def _soak(until: datetime) -> str:
+    over = datetime.now(UTC) >= until
+    return f"{'over since' if over else 'until'} {until:%Y-%m-%d %H:%M} UTC" + ("" if over else "; then finish")
 
 
 def _numbers(console: Console, status: Status) -> None:

@@ -82,6 +82,10 @@ DELETE FROM limosa.operation WHERE migration = %(id)s;
 -- name: operations
 SELECT id, state FROM limosa.operation WHERE migration = %(id)s ORDER BY position;
 
+-- name: switched_at
+-- Noted in the transaction that switched.
+SELECT changed FROM limosa.operation WHERE migration = %(id)s AND id = 'switch' AND state = 'done';
+
 -- name: note_operation
 INSERT INTO limosa.operation (migration, id, position, state) VALUES (%(id)s, %(operation)s, %(position)s, %(state)s)
 ON CONFLICT (migration, id) DO UPDATE SET state = excluded.state, changed = now();
