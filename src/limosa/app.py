@@ -170,7 +170,7 @@ class App:
         """The k rows nearest to a text, in the old and in the new space; a side that cannot answer says why.
 
         Args:
-            what: a text; of a split, whose rows have many models, a vector: its length picks the table.
+            what: a text; of a split, whose rows have many models, and of a copy that carries its vectors, a vector.
             exact: every row is compared and no index asked.
         """
         if isinstance(what, str):

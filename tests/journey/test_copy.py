@@ -316,7 +316,7 @@ def test_the_old_collection_goes_only_by_its_name(
             connection.execute("SET limosa.writing = 'on'")
             connection.execute("DELETE FROM memories WHERE id = '1'")
         # A point that the new table lacks keeps the old collection from going.
-        with pytest.raises(ProofFailed, match="have no row"):
+        with pytest.raises(ProofFailed, match="have no copy"):
             app.finish(delete=NAME)
         assert client.collection_exists(NAME)
         client.delete(NAME, points_selector=[1])

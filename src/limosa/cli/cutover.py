@@ -19,7 +19,7 @@ def cutover(file: File = FILE, yes: Yes = False) -> None:
     out = console()
     with opened(file, say=lambda line: print_line(out, "cutover", line)) as app:
         record = app.voyage.record()
-        words = words_of(app.migration.shape)
+        words = words_of(app.migration.shape, searched=app.voyage.store.capabilities.searched)
         if record.switched or record.step == "finish":
             out.print(f"{words.switched} already.")
             return

@@ -44,14 +44,15 @@ def finish(
 
     out = console()
     with opened(file, say=lambda line: print_line(out, "finish", line)) as app:
-        record, words = app.voyage.record(), words_of(app.migration.shape)
+        record = app.voyage.record()
+        words = words_of(app.migration.shape, searched=app.voyage.store.capabilities.searched)
         if record.step == "finish" and not delete:
             out.print("The migration is finished already.")
             return
         # What finish would refuse is refused before anybody is asked.
         require_name(app.migration, delete)
         require_soaked(app.voyage, now=now)
-        if record.switched or record.shape == "fill":
+        if record.switched or not words.switches:
             what = f"the collection {delete} is deleted" if delete else words.dropped if drop_old else words.kept
             require_consent(f"Finish {record.name}: {what}, for good?", yes=yes)
         app.finish(drop_old=drop_old, delete=delete, now=now)
@@ -63,4 +64,4 @@ def finish(
         for each in gone:
             out.print(each, soft_wrap=True, markup=False, highlight=False)
     if code is not None:
-        print_code(out, mentions(migration, code), code, what="the old store")
+        print_code(out, mentions(migration, code, but=file), code, what="the old store")

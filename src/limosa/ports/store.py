@@ -31,6 +31,7 @@ class Capabilities:
 
     Attributes:
         lease_s: how long a worker may give no sign of life where nothing else tells that it died.
+        searched: applications search what is written; False for files that are only kept, where nothing is switched.
     """
 
     transactions: bool
@@ -39,6 +40,7 @@ class Capabilities:
     index_kinds: tuple[str, ...]
     max_index_dimensions: dict[str, int]
     lease_s: int
+    searched: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,11 @@ def _finish(voyage: Voyage, *, drop_old: bool, now: bool) -> None:
                 do="Delete the collection by that store's own means.",
             )
         return
-    fill = record.shape == "fill"
-    if not record.switched and not (fill and record.step == "verify"):
+    alone = record.shape == "fill" or not voyage.store.capabilities.searched
+    if not record.switched and not (alone and record.step == "verify"):
         raise Refused(
             f"The migration {record.name!r} stands after {record.step}.",
-            needed="A cutover." if not fill else "A verify in which nothing came out different.",
+            needed="A cutover." if not alone else "A verify in which nothing came out different.",
             do="limosa cutover FILE" if record.step == "verify" else "limosa run FILE goes on.",
         )
     require_soaked(voyage, now=now)
@@ -98,7 +98,7 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
         _require_intact(voyage)
         notice(voyage)
         catch_up(voyage)
-        _judge_copy(voyage, drop_old=drop_old)
+        _judge_copy(voyage, record, drop_old=drop_old)
     carry_out(voyage, "finish", leave=("drop-old",))
     if not gone:
         catch_up(voyage)
@@ -107,12 +107,16 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     _end(voyage)
 
 
-def _judge_copy(voyage: Voyage, *, drop_old: bool) -> None:
+def _judge_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     """Before the first step that has no way back: both sides are held against each other once more.
 
     Raises:
-        ProofFailed: the old collection is to go, and differs, or has points that the new place lacks.
+        ProofFailed: the old collection is to go, and differs, or has points that the new place lacks; or nobody
+            reads the copy yet, and it is not what the source is.
     """
+    if not drop_old and not record.switched:
+        _require_equal(voyage)
+        return
     if not drop_old:
         for proof in verify(voyage):
             if proof.verdict == "different":

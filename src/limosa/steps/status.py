@@ -56,6 +56,7 @@ class Status:
         events: time, kind and detail, newest first.
         looked_s: when it was looked, on this process's monotonic clock.
         soak_until: when the soak ends, or ended; None where there is none.
+        searched: applications search what was written; False for a copy to files, where nothing is switched.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Status:
     events: tuple[tuple[datetime, str, str], ...] = ()
     looked_s: float = 0.0
     soak_until: datetime | None = None
+    searched: bool = True
 
     @property
     def outcomes(self) -> int:
@@ -143,6 +145,7 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         events=events,
         looked_s=looked_s,
         soak_until=soaks_until(voyage, record),
+        searched=voyage.store.capabilities.searched,
     )
 
 

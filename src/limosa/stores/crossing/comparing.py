@@ -113,6 +113,7 @@ class CrossedPoints:
             missing=len(missing),
             examples=tuple(sorted(bad))[:3],
             rule=self._rule(),
+            what="points",
         )
 
     def _rule(self) -> str:
@@ -150,12 +151,27 @@ class CrossedPoints:
     def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
         """At most k points of the landing, nearest first."""
         name, metric = self._searched()
+        self._require_length(name, vector)
         found = self.landing.nearest(name, vector, k, metric=metric, exact=exact)
-        if not found and not len(vector):
-            raise Refused("There is nothing to search with.", needed="A vector.")
-        how = "every row" if exact else "index"
+        how = "every point" if exact or not self.landing.searched else "index"
         rows = [Neighbour(key=key, distance=1 - similarity, similarity=similarity) for key, similarity in found]
         return Nearest(table=self.table, how=how, rows=rows)
+
+    def _require_length(self, name: str, vector: Vectors) -> None:
+        """Lets a vector through that can be compared with those that are searched.
+
+        Raises:
+            Refused: it is shorter or longer.
+        """
+        wanted = self.made
+        if wanted is None:
+            wanted = self.source.describe().vectors[name].dimensions
+        if not len(vector) or len(vector) != (wanted or len(vector)):
+            called = f"the vectors {name!r} of {self.table}" if name else f"the vectors of {self.table}"
+            raise Refused(
+                f"The vector has {len(vector):,} numbers, and {called} have {wanted or 'at least one'}.",
+                needed="A vector of the model that made them.",
+            )
 
     def beside(self, queries: int, k: int) -> list[Beside] | None:
         """Vectors of points drawn from the landing's first ones, asked on both sides.

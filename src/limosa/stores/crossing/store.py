@@ -66,7 +66,7 @@ class CrossingStore:
     @property
     def capabilities(self) -> Capabilities:
         """What the landing's database can do."""
-        return self.home.capabilities
+        return replace(self.home.capabilities, searched=self.landing.searched)
 
     @property
     def place(self) -> str:
