@@ -91,7 +91,7 @@ class App:
             Transient: the world failed, or ``stop`` was called; calling again goes on.
         """
         if begun(self.voyage) is None:
-            found = self.plan()
+            found = plan(self.voyage, thorough=False)
             admit(found, accept)
             flow.begin(self.voyage, found)
         return flow.run(self.voyage, limit=limit)

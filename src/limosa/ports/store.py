@@ -79,6 +79,8 @@ class Facts:
         longest: the longest texts that are to be embedded, by size.
         stored_texts: texts of rows that hold an old vector, as the source makes them.
         stored_vectors: those vectors, shape (n, d) float32, in the order of ``stored_texts``.
+        thorough: makes checks that read every row and refuse nothing: asked for where a person wants a plan, and not
+            once more by the run that begins with it.
     """
 
     checks: tuple[Check, ...]
@@ -90,6 +92,7 @@ class Facts:
     longest: tuple[Longest, ...] = ()
     stored_texts: tuple[str, ...] = ()
     stored_vectors: Vectors | None = None
+    thorough: Callable[[], Sequence[Check]] = tuple
 
 
 Turn = Literal["operations", "start"]

@@ -23,6 +23,7 @@ from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
 
 __all__ = [
+    "PLACEHOLDER",
     "BackSource",
     "BackTarget",
     "PointRow",
