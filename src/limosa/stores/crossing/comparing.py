@@ -18,7 +18,7 @@ from limosa.ports.home import Home
 from limosa.ports.landing import Landing
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
-from limosa.stores.crossing.points import UNIT_ERROR, same
+from limosa.stores.crossing.points import UNIT_ERROR, same, trace_of
 
 __all__ = ["CrossedPoints", "classes"]
 
@@ -45,6 +45,7 @@ class CrossedPoints:
         switched: the application writes the landing; where nothing notes that, its points are held against the source,
             and what the source alone has is left alone.
         unit: vectors whose length does not count; see ``exact``.
+        alone: whether a point fits is its own affair; not so where ids are made, of which another point may have one.
         made: dimensions of the vectors that were made for the points; None where they were carried.
     """
 
@@ -56,6 +57,7 @@ class CrossedPoints:
     switched: bool = False
     unit: frozenset[str] = frozenset()
     made: int | None = None
+    alone: bool = True
 
     @property
     def turned(self) -> bool:
@@ -126,13 +128,25 @@ class CrossedPoints:
         page, after = self.page(None, PAGE_ROWS)
         while True:
             found = self._held(page, self.kept([each.key for each in page]))
-            yield [key for part in found for key in part]
+            yield self._untried([key for part in found for key in part])
             if after is None:
                 break
             page, after = self.page(after, PAGE_ROWS)
         if not self.turned:
             for _, strange in self._walked():
                 yield strange
+
+    def _untried(self, keys: list[Key]) -> list[Key]:
+        """These, without dead and skipped points that are still what they were when they were tried.
+
+        They are for ``limosa retry``. After the switch both sides may have become others, and all are tried.
+        """
+        if not keys or self.switched or not self.alone:
+            return keys
+        with self.home.begin(snapshot=True) as tx:
+            traces = self.home.noted.traces(keys, tx)
+        tried = {each.key for each in self.source.fetch(list(traces)) if trace_of(each) == traces[each.key]}
+        return [key for key in keys if key not in tried]
 
     def routed(self) -> Routed:
         """How many points the landing holds, and those that the source does not have."""

@@ -34,6 +34,7 @@ __all__ = [
     "digest",
     "same",
     "text_of",
+    "trace_of",
 ]
 
 UNIT_ERROR = 1e-6
@@ -51,6 +52,11 @@ class PointRow(Row):
     """A row that is a point."""
 
     point: Point
+
+    @property
+    def trace(self) -> str:
+        """The point's digest, by which a dead one is known again while it stays as it is."""
+        return trace_of(self.point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,6 +267,11 @@ def digest(point: Point) -> int:
         for part in _arrays(vector):
             made.update(part)
     return int.from_bytes(made.digest(), "big")
+
+
+def trace_of(point: Point) -> str:
+    """The digest as the ledger keeps it."""
+    return f"{digest(point):016x}"
 
 
 def _plain(value: Json) -> Json:

@@ -59,6 +59,7 @@ class CrossingStore:
             home,
             migration.target.place.table,
             form.vectors[0][0] if form is not None else None,
+            alone=form is None or form.made is None,
             made=None if migration.carries else migration.target.space.dimensions,
         )
         self.capture = LookingAgain(home, self.points)

@@ -64,6 +64,9 @@ DELETE FROM limosa.job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa.exception WHERE migration = %(id)s;
 
+-- name: sweep_traces
+DELETE FROM limosa.trace WHERE migration = %(id)s;
+
 -- name: sweep_marks
 DELETE FROM limosa.mark WHERE migration = %(id)s;
 

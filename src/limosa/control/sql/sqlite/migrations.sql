@@ -62,6 +62,9 @@ DELETE FROM limosa_job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa_exception WHERE migration = %(id)s;
 
+-- name: sweep_traces
+DELETE FROM limosa_trace WHERE migration = %(id)s;
+
 -- name: sweep_marks
 DELETE FROM limosa_mark WHERE migration = %(id)s;
 
