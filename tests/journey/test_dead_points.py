@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.models import PointStruct
 
-from limosa.app import App
+from limosa.app import App, open_app
 from tests.journey.test_copy import copy_app, differing, embedding_app
 from tests.qdrant.server import QdrantServer
 from tests.qdrant.worlds import NAME, D, client_of, served
@@ -129,3 +131,29 @@ def test_a_point_without_a_text_is_skipped_once(database: str, server: QdrantSer
         put(client, int(next(key for key in first if key.isdigit())), "a text at last")
         ran(app)
         assert len(listed(database)) == len(first) - 1
+
+
+def test_it_is_the_same_where_the_ledger_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def write(vector: list[float] | None) -> None:
+        points = [{"id": "1", "vector": [1.0] * 8}, {"id": "2", "vector": vector}]
+        (tmp_path / "points.jsonl").write_text("".join(json.dumps(each) + "\n" for each in points), encoding="utf-8")
+
+    def when() -> list[tuple[str, float]]:
+        with contextlib.closing(sqlite3.connect(tmp_path / ".limosa" / "ledgers" / "dead.sqlite")) as connection:
+            return connection.execute("SELECT key, changed FROM limosa_exception").fetchall()
+
+    write(None)
+    source, target = (
+        {"store": store, "collection": "points"} for store in (f"jsonl://{tmp_path}", f"chroma+local://{tmp_path}/new")
+    )
+    with contextlib.closing(open_app({"name": "dead", "source": source, "target": target})) as app:
+        ran(app)
+        first = when()
+        assert [key for key, _ in first] == ['["2"]']
+        ran(app)
+        assert when() == first
+        write([2.0] * 8)
+        ran(app)
+        assert when() == []
