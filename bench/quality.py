@@ -142,7 +142,7 @@ def _migration(table: str, texts: Mapping[str, str], model: Path, oversize: str)
     }
     old = open_app({"name": f"{table}-old", "source": source})
     old.run(accept=ACCEPTED)
-    old.finish()
+    old.finish(now=True)
     old.close()
     with psycopg.connect(os.environ[STORE], autocommit=True) as connection:
         connection.execute(f"CREATE INDEX ON {table} USING hnsw (embedding vector_cosine_ops)".encode())

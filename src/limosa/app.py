@@ -91,7 +91,7 @@ class App:
             Transient: the world failed, or ``stop`` was called; calling again goes on.
         """
         if begun(self.voyage) is None:
-            found = self.plan()
+            found = plan(self.voyage, thorough=False)
             admit(found, accept)
             flow.begin(self.voyage, found)
         return flow.run(self.voyage, limit=limit)
@@ -170,7 +170,7 @@ class App:
         """The k rows nearest to a text, in the old and in the new space; a side that cannot answer says why.
 
         Args:
-            what: a text; of a split, whose rows have many models, a vector: its length picks the table.
+            what: a text; of a split, whose rows have many models, and of a copy that carries its vectors, a vector.
             exact: every row is compared and no index asked.
         """
         if isinstance(what, str):
@@ -218,21 +218,22 @@ class App:
         self._say(f"{count:,} rows were taken back, and wait")
         return []
 
-    def finish(self, *, drop_old: bool = False, delete: str = "") -> None:
+    def finish(self, *, drop_old: bool = False, delete: str = "", now: bool = False) -> None:
         """Drops the old side for good; of a split the old table only with ``drop_old``.
 
         Args:
             delete: of a copy the name of the old store's collection, which is deleted then; else it stays.
+            now: not to wait until ``soak_days`` of the file have passed since cutover.
 
         Raises:
-            Refused: the migration is not switched, or that is not the collection's name.
+            Refused: the migration is not switched, its soak is not over, or that is not the collection's name.
         """
         if self.migration.copy is not None or delete:
             require_name(self.migration, delete)
             drop_old = bool(delete)
         else:
             drop_old = drop_old or self.migration.split is None
-        finish(self.voyage, drop_old=drop_old)
+        finish(self.voyage, drop_old=drop_old, now=now)
 
     def restore(
         self,

@@ -41,7 +41,7 @@ def _drive(job: str, verbs: str) -> None:
             with contextlib.suppress(Refused):
                 app.rollback()
         elif verb == "finish":
-            app.finish(drop_old=True)
+            app.finish(drop_old=True, now=True)
         else:
             getattr(app, verb)()
     app.close()

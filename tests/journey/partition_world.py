@@ -62,6 +62,7 @@ def job_of(provider: OpenAIServer, layout: str, *, variable: str = "LIMOSA_TEST_
     match = {"function": "match_docs", "returns": ["id"]}
     return {
         "name": "parts",
+        "soak_days": 0,
         "source": {**source, "vector": "embedding", "space": space("old", 6)},
         "target": {"layout": layout, "space": space("new", 8), "match": match},
         "backfill": {"batch_rows": 32, **backfill},

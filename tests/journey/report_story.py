@@ -177,7 +177,7 @@ def tell(url: str, folder: Path, server: OpenAIServer) -> Story:
     _spoil(teller)
     teller.cli("cutover", "--yes")
     teller.keep("switched")
-    teller.cli("finish", "--yes")
+    teller.cli("finish", "--now", "--yes")
     teller.keep("finished")
     teller.sql(
         "INSERT INTO limosa.event (migration, kind, detail) SELECT id, 'paused', 'and so on' FROM limosa.migration"

@@ -59,7 +59,7 @@ def there_and_back(one: str, other: str, database: str, folder: Path, *, rows: i
 
 
 def _take(name: str, source: dict[str, Any], target: dict[str, Any]) -> None:
-    with contextlib.closing(open_app({"name": name, "source": source, "target": target})) as app:
+    with contextlib.closing(open_app({"name": name, "soak_days": 0, "source": source, "target": target})) as app:
         ending = app.run()
         assert ending.verdict == "proved", [each for each in ending.proofs if each.verdict != "proved"]
         assert app.cutover() == 0

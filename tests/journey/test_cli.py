@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -192,8 +193,11 @@ def test_the_whole_way(cli: Cli) -> None:
 
     assert cli.facts("run", "--yes")["tally"]["dead"] == 0
     cli("cutover", "--yes")
-    assert "--yes" in cli("finish", code=2)
-    assert "Finished." in cli("finish", "--yes")
+    assert "soak of 7 days ends on" in cli("finish", "--yes", code=2)
+    assert "limosa finish limosa.toml --now" in cli("finish", code=2)
+    assert re.search(r"soak +until 20\d\d-", cli("status"))
+    assert "--yes" in cli("finish", "--now", code=2)
+    assert "Finished." in cli("finish", "--now", "--yes")
     assert cli.facts("status")["state"] == "finished"
     assert "finished" in cli("rollback", "--yes", code=2)
     assert dimensions(cli.url) == 24

@@ -34,6 +34,7 @@ def copy_app(store: str, **target: object) -> App:
     return open_app(
         {
             "name": "memories",
+            "soak_days": 0,
             "source": {"store": store, "collection": NAME},
             "target": {"store": "env:LIMOSA_TEST_URL", "table": "memories", "columns": COLUMNS, **target},
             "backfill": {"batch_rows": 50},
@@ -260,6 +261,7 @@ def embedding_app(store: str) -> App:
     return open_app(
         {
             "name": "memories",
+            "soak_days": 0,
             "source": {"store": store, "collection": NAME, "template": "{content} by {author.name}"},
             "target": {"store": "env:LIMOSA_TEST_URL", "table": "memories", "columns": COLUMNS, "space": SPACE},
         }
@@ -314,7 +316,7 @@ def test_the_old_collection_goes_only_by_its_name(
             connection.execute("SET limosa.writing = 'on'")
             connection.execute("DELETE FROM memories WHERE id = '1'")
         # A point that the new table lacks keeps the old collection from going.
-        with pytest.raises(ProofFailed, match="have no row"):
+        with pytest.raises(ProofFailed, match="have no copy"):
             app.finish(delete=NAME)
         assert client.collection_exists(NAME)
         client.delete(NAME, points_selector=[1])

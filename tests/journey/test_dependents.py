@@ -185,7 +185,7 @@ def test_after_cutover_everything_reads_the_new_vectors_and_finish_leaves_nothin
                 assert _right(url, view) == 55
             assert _one(url, "SELECT sizes()") == 55 * NEW[1]
             assert _one(url, "SELECT idx_scan >= 0 FROM pg_stat_user_indexes WHERE indexrelname = 'kept_near'")
-            app.finish()
+            app.finish(now=True)
             execute(url, "REFRESH MATERIALIZED VIEW CONCURRENTLY kept")
         assert not reader.errors
         assert reader.empty == 0
@@ -206,7 +206,7 @@ def test_beside_the_table_finish_refuses_while_something_reads_the_old_vectors(
         app = opened(url, "side_table")
         forward(app, "cutover")
         with pytest.raises(Refused) as refused:
-            app.finish()
+            app.finish(now=True)
         for name in ("view near", "policy searchable on table docs"):
             assert name in refused.value.what
         assert "docs.embedding" in refused.value.what
@@ -214,7 +214,7 @@ def test_beside_the_table_finish_refuses_while_something_reads_the_old_vectors(
         assert app.voyage.store.capture.intact() is None
         assert not app.voyage.finishing()
         execute(url, "DROP VIEW near CASCADE", "DROP POLICY searchable ON docs")
-        app.finish()
+        app.finish(now=True)
         assert "embedding" not in str(
             _one(url, "SELECT array_agg(attname) FROM pg_attribute WHERE attrelid = 'docs'::regclass")
         )
@@ -263,7 +263,7 @@ def test_a_generated_column_is_a_text_like_any_other(database: str, pg_server: S
     assert _one(database, "SELECT count(*) FROM questions WHERE embedding_limosa IS NULL") == 1
     app.run()
     app.cutover()
-    app.finish()
+    app.finish(now=True)
     wanted = vectors_of(["\n\n".join([text_of(7)[0].upper(), "another"])], app.migration.target.space)[0]
     assert _one(database, f"SELECT embedding <-> '{wanted}' < 1e-6 FROM questions WHERE id = 7")
     app.close()

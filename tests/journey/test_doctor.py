@@ -103,7 +103,7 @@ def test_it_follows_a_migration_and_says_so_of_the_space(healthy: str) -> None:
     assert space() == "hashing/words-1 (16)"
     limosa("cutover", "--yes")
     assert space() == "hashing/words-2 (24)"
-    limosa("finish", "--yes")
+    limosa("finish", "--now", "--yes")
     assert space() == "hashing/words-2 (24)"
     assert "words-2" in before or "vector(24)" in before
 

@@ -58,6 +58,7 @@ def _job(google: ProviderServer, *, dimensions: int = 1536, old: tuple[str, int]
 
     return {
         "name": f"questions-{dimensions}",
+        "soak_days": 0,
         "source": {
             "store": "env:LIMOSA_TEST_URL",
             "table": "questions",

@@ -124,7 +124,7 @@ def app_for(case: Case, provider: OpenAIServer, *, layout: str = "column") -> Ap
         }
     if case.index is not None:
         target["index"] = case.index
-    return open_app({"name": "keys", "source": source, "target": target, "backfill": {"batch_rows": 7}})
+    return open_app({"name": "keys", "soak_days": 0, "source": source, "target": target, "backfill": {"batch_rows": 7}})
 
 
 def _names(key: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def test_a_plain_owner_goes_there_and_back_beside_an_application(
     assert not writer.errors + searcher.errors
     assert searcher.empty == 0
     assert not stale_rows(database, "embedding", model=NEW[0], d=NEW[1])
-    app.finish()
+    app.finish(now=True)
     app.close()
 
 
@@ -78,7 +78,7 @@ def test_a_tenant_sees_its_rows_and_no_others_all_the_way(
     answers = [_seen(tenant, OLD)]
     app.cutover()
     answers += [_seen(tenant, OLD), _seen(tenant, NEW)]
-    app.finish()
+    app.finish(now=True)
     answers += [_seen(tenant, NEW)]
     app.close()
     for answer in answers:

@@ -64,10 +64,10 @@ def test_there_and_back_from_after_every_step_leaves_equal_dumps(docs: str, app:
     old = "embedding_limosa_old" if layout == "column" else "embedding"
     asked(docs, f"CREATE VIEW one AS SELECT {old} FROM docs_rest")
     with pytest.raises(Refused, match="view one reads"):
-        app.finish()
+        app.finish(now=True)
     assert app.voyage.store.capture.intact() is None, "nothing of finish was done"
     asked(docs, "DROP VIEW one")
-    app.finish()
+    app.finish(now=True)
     assert not stale(docs, LAYOUTS[layout])
     assert asked(docs, ARMED) == []
     if layout == "column":

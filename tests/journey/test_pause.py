@@ -92,7 +92,7 @@ def test_only_what_is_under_way_can_be_paused(cli: Cli) -> None:
     assert "limosa run limosa.toml begins" in cli("pause", code=2)
     assert cli.facts("run", "--yes")["tally"]["dead"] == 0
     cli("cutover", "--yes")
-    cli("finish", "--yes")
+    cli("finish", "--now", "--yes")
     assert "is finished" in cli("pause", code=2)
 
 

@@ -171,7 +171,7 @@ def test_a_finished_migration_has_nothing_to_do_and_the_next_one_takes_its_views
     app.run(accept=YES)
     app.cutover()
     assert [check.name for check in app.plan().checks if check.verdict == "note"][:1] == ["under-way"]
-    app.finish()
+    app.finish(now=True)
     assert [check.name for check in app.plan().refusals] == ["nothing-to-do"]
     app.close()
     again = changed(file, {"name": "again", "source.space": file["target"]["space"]})
@@ -186,7 +186,7 @@ def test_a_finished_migration_has_nothing_to_do_and_the_next_one_takes_its_views
     assert not plan.refusals, plan.refusals
     second.run(accept=YES)
     second.cutover()
-    second.finish()
+    second.finish(now=True)
     second.close()
     with psycopg.connect(database) as connection:
         views = connection.execute("SELECT count(*) FROM pg_views WHERE schemaname = 'limosa'").fetchall()

@@ -52,7 +52,7 @@ TARGET = {
 
 
 def _opened(checking: Check) -> App:
-    return open_app({"name": "birds", "source": SOURCE, "target": TARGET, "verify": checking})
+    return open_app({"name": "birds", "soak_days": 0, "source": SOURCE, "target": TARGET, "verify": checking})
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def prepared(pg_server: Server) -> Iterator[str]:
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(STORE, url)
-        fill = open_app({"name": "old", "source": SOURCE})
+        fill = open_app({"name": "old", "soak_days": 0, "source": SOURCE})
         fill.run(accept=ACCEPTED)
         fill.finish()
         fill.close()

@@ -64,7 +64,7 @@ def test_the_way_there_and_back_by_verbs(migration: limosa.App, database: str) -
     assert _lines(database) == before
     assert migration.run(accept=ACCEPT).verdict == "proved"
     migration.cutover()
-    migration.finish()
+    migration.finish(now=True)
     assert migration.status().state == "finished"
     assert migration.run().step == "finish"
 

@@ -209,7 +209,7 @@ def test_a_view_is_switched_in_place_and_searches_by_index_on_both_sides(
     assert dump(docs) == before
     app.run()
     app.cutover()
-    app.finish()
+    app.finish(now=True)
     assert len(asked(docs, new)) == 3
     app.close()
 
@@ -217,7 +217,7 @@ def test_a_view_is_switched_in_place_and_searches_by_index_on_both_sides(
 def test_the_next_upgrade_starts_from_the_table_beside(docs: str, openai_server: OpenAIServer, app: App) -> None:
     app.run()
     app.cutover()
-    app.finish()
+    app.finish(now=True)
     between = dump(docs)
     assert "embedding vector(6)" not in between
     after = _third(openai_server.base_url)
@@ -229,7 +229,7 @@ def test_the_next_upgrade_starts_from_the_table_beside(docs: str, openai_server:
     asked(docs, "UPDATE docs SET body = 'body 3' WHERE id = 3")
     after.run()
     after.cutover()
-    after.finish()
+    after.finish(now=True)
     after.close()
     assert asked(docs, f"SELECT to_regclass('{SIDE}')") == [(None,)]
     assert not stale_rows(docs, "embedding", model="third", d=10, table="docs_embedding_10")
@@ -258,7 +258,7 @@ def _third(provider_url: str) -> App:
 def test_missing_vectors_of_a_table_beside_are_filled(docs: str, openai_server: OpenAIServer, app: App) -> None:
     app.run()
     app.cutover()
-    app.finish()
+    app.finish(now=True)
     asked(docs, f"DELETE FROM {SIDE} WHERE id % 3 = 0")
     whole = asked(docs, f"SELECT id FROM {SIDE} ORDER BY id")
 
@@ -274,7 +274,7 @@ def test_missing_vectors_of_a_table_beside_are_filled(docs: str, openai_server: 
     fill.rollback()
     assert asked(docs, f"SELECT id FROM {SIDE} ORDER BY id") == whole
     fill.run()
-    fill.finish()
+    fill.finish(now=True)
     fill.close()
     assert not stale_rows(docs, "embedding", model=NEW[0], d=NEW[1], table=SIDE)
 
@@ -310,7 +310,7 @@ def test_finish_asks_each_time_whether_something_reads_the_old_vectors(docs: str
     carry_out(app.voyage, "finish", leave=tuple(rest))
     asked(docs, "CREATE VIEW late AS SELECT embedding FROM docs")
     with pytest.raises(Refused, match="late"):
-        app.finish()
+        app.finish(now=True)
     # The question alone has closed no way back.
     app.rollback()
     assert not stale_rows(docs, "embedding", model=OLD[0], d=OLD[1])

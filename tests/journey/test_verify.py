@@ -76,7 +76,7 @@ def world(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         # The old vectors are limosa's own work: a fill makes them.
         with_old = open_app({"name": "old", "source": source})
         with_old.run(accept=EVERYTHING)
-        with_old.finish()
+        with_old.finish(now=True)
         with_old.close()
         found: dict[str, object] = {
             "space": {"provider": "hashing", "model": "words-2", "dimensions": new},
@@ -117,7 +117,7 @@ def test_every_proof_holds_before_and_after_cutover_and_after_finish(world: Worl
     assert {name: proof.verdict for name, proof in proofs.items()} == dict.fromkeys(NAMES, "proved")
     assert {"old space", "new space"} <= proofs["match function"].evidence.keys()
     assert proofs["canary"].evidence["compared"] == ROWS
-    moved.app.finish()
+    moved.app.finish(now=True)
     proofs = moved.proofs()
     # What thresholds become can be told while both sides are there.
     assert {name: proof.verdict for name, proof in proofs.items()} == {
@@ -149,7 +149,7 @@ def test_spaces_of_one_size_are_told_apart_by_name(world: World) -> None:
         assert {"old space by name", "new space by name"} <= proof.evidence.keys()
         moved.app.cutover()
     assert "new space" in proof.evidence
-    moved.app.finish()
+    moved.app.finish(now=True)
     assert moved.verdicts()["match function"] == "proved"
 
 
@@ -376,7 +376,7 @@ def test_search_answers_in_both_spaces_from_start_to_finish(world: World) -> Non
     assert sides() == old
     moved.app.run(accept=EVERYTHING)
     moved.app.cutover()
-    moved.app.finish()
+    moved.app.finish(now=True)
     assert sides() == new
 
 

@@ -74,6 +74,7 @@ def docs_app(
 
     job: dict[str, object] = {
         "name": name,
+        "soak_days": 0,
         "source": {
             "store": "env:LIMOSA_TEST_URL",
             "table": "docs",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limosa.model.point import Json, Point
-from limosa.stores.crossing.equality import same
+from limosa.stores.crossing.equality import same, trace_of
 from limosa.stores.postgres.landing.cells import Unfit, json_bytes
 from limosa.stores.postgres.landing.columns import Arrived, Field, parted, put_back
 from limosa.stores.postgres.landing.rows import blocks, packed
@@ -152,7 +152,9 @@ ALIKE: st.SearchStrategy[Json] = st.sampled_from([0, 0.0, -0.0, False, 1, 1.0, T
 @given(st.dictionaries(NAMES, ALIKE | VALUES, max_size=2), st.dictionaries(NAMES, ALIKE | VALUES, max_size=2))
 def test_payloads_are_equal_as_json_is(one: dict[str, Json], other: dict[str, Json]) -> None:
     made = [Point(key=("7",), vectors={}, payload=each) for each in (one, other)]
-    assert same(*made)[1] == (canonical_text(one) == canonical_text(other))
+    alike = canonical_text(one) == canonical_text(other)
+    assert same(*made)[1] == alike
+    assert (trace_of(made[0]) == trace_of(made[1])) == alike
 
 
 @given(st.lists(st.floats(-2, 2, width=32), min_size=3, max_size=3))
@@ -166,3 +168,5 @@ def test_every_bit_of_a_vector_counts(vector: list[float]) -> None:
         for other in (first.copy(), moved, turned)
     ]
     assert found == [True, False, not (first == 0).any()]
+    traces = [trace_of(Point(key=("7",), vectors={"": each}, payload={})) for each in (first, moved, turned)]
+    assert [traces[0] == each for each in traces] == found

@@ -92,6 +92,13 @@ def test_what_git_ignores_is_left_out(migration: Migration, code: Path) -> None:
     assert inside == [Mention(file="schema.sql", line=1, what="dimensions", text=EXPECTED[7][3])]
 
 
+def test_the_file_of_the_migration_itself_is_left_out(migration: Migration, code: Path) -> None:
+    (code / "limosa.toml").write_text('vector = "embedding"\n')
+    assert [each.file for each in mentions(migration, code)].count("limosa.toml") == 1
+    found = mentions(migration, code, but=code / "db" / ".." / "limosa.toml")
+    assert {"limosa.toml", "conf.py"} & {each.file for each in found} == {"conf.py"}
+
+
 def test_a_folder_that_is_not_there_is_refused(migration: Migration, code: Path) -> None:
     with pytest.raises(Refused, match="no folder"):
         mentions(migration, code / "nowhere")

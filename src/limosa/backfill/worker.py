@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -214,6 +214,7 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
                 if row.key in verdicts.skipped and row.key not in outrun
             ],
             dead=[(key, why) for key, why in refused.items() if key not in outrun],
+            traces=_traces([row for row in haul.rows if row.key in verdicts.skipped or row.key in refused], outrun),
             gone=[*haul.gone, *moved],
             cursor=haul.cursor,
             finished=haul.finished,
@@ -242,6 +243,11 @@ def _commit(bench: Bench, claim: Claim, ends: Ends, haul: Haul, verdicts: Verdic
         tokens=paid.tokens,
         cost_usd=paid.usd,
     )
+
+
+def _traces(rows: Sequence[Row], outrun: Set[Key]) -> list[tuple[Key, str]]:
+    """What rows were like that are skipped or dead, where their store tells."""
+    return [(row.key, trace) for row in rows if row.key not in outrun and (trace := row.trace)]
 
 
 def _write(ends: Ends, rows: Sequence[Row], verdicts: Verdicts, tx: Tx) -> Written:

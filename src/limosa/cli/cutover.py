@@ -32,7 +32,7 @@ def cutover(file: File = FILE, yes: Yes = False, json: Json = False) -> None:
     out = console(stderr=json)
     with opened(file, say=lambda line: print_line(out, "cutover", line)) as app:
         record, found = app.voyage.record(), proven(app.voyage)
-        words = words_of(app.migration.shape)
+        words = words_of(app.migration.shape, searched=app.voyage.store.capabilities.searched)
         already = record.switched or record.step == "finish"
         if not already and record.step == "verify":
             print_line(out, "verified", found.line)

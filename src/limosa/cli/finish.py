@@ -22,10 +22,16 @@ Delete = Annotated[str, typer.Option("--delete", metavar="NAME", help="Of a copy
 Code = Annotated[
     Path | None, typer.Option("--code", metavar="DIR", help="Of a copy: list lines of code that name the old store.")
 ]
+Now = Annotated[bool, typer.Option("--now", help="Do not wait for the end of soak_days.")]
 
 
 def finish(
-    file: File = FILE, drop_old: DropOld = False, delete: Delete = "", code: Code = None, yes: Yes = False
+    file: File = FILE,
+    drop_old: DropOld = False,
+    delete: Delete = "",
+    code: Code = None,
+    now: Now = False,
+    yes: Yes = False,
 ) -> None:
     """Drop the old vectors, or leave the old table or store behind, for good."""
     from limosa.cli.lines import print_heading, print_line
@@ -33,17 +39,23 @@ def finish(
     from limosa.cli.terminal import console
     from limosa.plan.code import mentions
     from limosa.plan.leavings import leavings
+    from limosa.steps.finish import require_name
+    from limosa.steps.soak import require_soaked
 
     out = console()
     with opened(file, say=lambda line: print_line(out, "finish", line)) as app:
-        record, words = app.voyage.record(), words_of(app.migration.shape)
+        record = app.voyage.record()
+        words = words_of(app.migration.shape, searched=app.voyage.store.capabilities.searched)
         if record.step == "finish" and not delete:
             out.print("The migration is finished already.")
             return
-        if record.switched or record.shape == "fill":
+        # What finish would refuse is refused before anybody is asked.
+        require_name(app.migration, delete)
+        require_soaked(app.voyage, now=now)
+        if record.switched or not words.switches:
             what = f"the collection {delete} is deleted" if delete else words.dropped if drop_old else words.kept
             require_consent(f"Finish {record.name}: {what}, for good?", yes=yes)
-        app.finish(drop_old=drop_old, delete=delete)
+        app.finish(drop_old=drop_old, delete=delete, now=now)
         migration = app.migration
     out.print("Finished." if drop_old or delete else words.finished)
     gone = leavings(migration, deleted=bool(delete))
@@ -52,4 +64,4 @@ def finish(
         for each in gone:
             out.print(each, soft_wrap=True, markup=False, highlight=False)
     if code is not None:
-        print_code(out, mentions(migration, code), code, what="the old store")
+        print_code(out, mentions(migration, code, but=file), code, what="the old store")

@@ -48,7 +48,7 @@ def show_plan(
     from limosa.cli.terminal import console
     from limosa.plan.code import mentions
 
-    lines = mentions(app.migration, code) if code is not None else None
+    lines = mentions(app.migration, code, but=file) if code is not None else None
     found = app.plan(sql=sql, rehearse=rehearse)
     if json:
         from dataclasses import asdict

@@ -110,7 +110,8 @@ class _Lines:
             began, self._began = self._began, None
         if began is not None:
             took_s, filled = time.monotonic() - began[0], look.filled - began[1].filled
-            said = f"{rows(filled)} rows in {duration(took_s)}, {rows(filled / max(took_s, 0.1))} rows a second"
+            rate = f"{rows(filled / max(took_s, 0.1))} {look.what} a second"
+            said = f"{rows(filled)} {look.what} in {duration(took_s)}, {rate}"
             print_line(self.console, "backfill", said + _spent(look.cost_usd))
 
 
@@ -165,7 +166,7 @@ def _of(look: Look) -> str:
         return f"{rows(look.changes)} changes wait" if look.changes else ""
     parts = [f"{rows(look.done)} of {rows(look.total)}"]
     if look.rate_per_s is not None:
-        parts.append(f"{rows(look.rate_per_s)} rows/s")
+        parts.append(f"{rows(look.rate_per_s)} {look.what}/s")
     if look.left_s is not None:
         parts.append(f"{duration(look.left_s)} left")
     return ", ".join(parts) + _spent(look.cost_usd)

@@ -8,7 +8,7 @@ import typer
 
 from limosa.cli.opening import opened
 from limosa.cli.options import FILE, File, Json
-from limosa.cli.words import words_of
+from limosa.cli.words import Words, words_of
 from limosa.errors import ProofFailed
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from limosa.app import App
     from limosa.flow import Ending
-    from limosa.model.migration import Shape
     from limosa.model.proof import Proof
 
 __all__ = ["run"]
@@ -99,22 +98,27 @@ def _run(app: App, accept: frozenset[str], *, limit: int | None, json: bool) -> 
             }
         )
     elif ending.verdict == "proved" and ending.step == "verify":
-        _say_what_is_next(app.migration.shape, ending.proofs, out)
+        _say_what_is_next(app, ending.proofs, out)
     return ending
 
 
-def _say_what_is_next(shape: Shape, proofs: Sequence[Proof], out: Console) -> None:
-    _sum_up(proofs, out)
-    out.print(f"next      {words_of(shape).onward}; limosa rollback goes back", soft_wrap=True)
+def _say_what_is_next(app: App, proofs: Sequence[Proof], out: Console) -> None:
+    words = words_of(app.migration.shape, searched=app.voyage.store.capabilities.searched)
+    _sum_up(proofs, words, out)
+    out.print(f"next      {words.onward}", soft_wrap=True)
 
 
-def _sum_up(proofs: Sequence[Proof], out: Console) -> None:
-    """How many rows there are, have a vector, are still to be filled, and have none."""
+def _sum_up(proofs: Sequence[Proof], words: Words, out: Console) -> None:
+    """How many rows there are, are done, are still to be, and never will."""
     counted = next((proof.evidence for proof in proofs if proof.name == "conservation"), None)
     if counted is None:
         return
     number = {name: int(str(counted[name])) for name in ("rows", "done", "skipped", "dead", "pending")}
-    said = f"{number['rows']:,} in all, {number['done']:,} have their new vector, {number['pending']:,} to fill"
+    said = f"{number['rows']:,} in all, {number['done']:,} {words.landed}, {number['pending']:,} {words.left}"
     without = number["skipped"] + number["dead"]
-    said += f", {without:,} without (limosa status --failed lists them)" if without else ""
-    out.print(f"rows      {said}", soft_wrap=True)
+    said += (
+        f", {without:,} {'not' if words.what == 'points' else 'without'} (limosa status --failed lists them)"
+        if without
+        else ""
+    )
+    out.print(f"{words.what:<10}{said}", soft_wrap=True)

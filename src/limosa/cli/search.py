@@ -22,7 +22,8 @@ Duplicates = Annotated[
 
 
 Vector = Annotated[
-    Path | None, typer.Option("--vector", metavar="FILE", help="Of a split: search with the vector in a JSON file.")
+    str | None,
+    typer.Option("--vector", metavar="JSON", help="Of a split or copy: a vector, as an array or the file of one."),
 ]
 
 
@@ -55,15 +56,16 @@ def search(
         print_found(console(), found)
 
 
-def _vector_in(file: Path) -> list[float]:
+def _vector_in(given: str) -> list[float]:
+    """The vector that stands there, or in the file of that name."""
     import json
 
+    inline = given.lstrip().startswith("[")
     try:
-        found = json.loads(file.read_bytes())
+        found = json.loads(given if inline else Path(given).read_bytes())
         if not isinstance(found, list):
             raise ValueError("no array")
         return [float(value) for value in found]
     except (OSError, ValueError, TypeError) as error:
-        raise Refused(
-            f"{file} holds no vector: {error}.", needed="A JSON array of numbers, such as [0.1, 0.2]."
-        ) from error
+        what = "What stands after --vector is" if inline else f"{given} holds"
+        raise Refused(f"{what} no vector: {error}.", needed="A JSON array of numbers, such as [0.1, 0.2].") from error

@@ -37,6 +37,7 @@ class Look:
         database_bytes: size of the database; None where nobody says.
         cpu_share: this process's processor time by the time that went by; 2.0 is two processors.
         memory_bytes: what this process holds.
+        what: what is counted, in a word.
     """
 
     phase: str
@@ -51,6 +52,7 @@ class Look:
     database_bytes: int | None = None
     cpu_share: float | None = None
     memory_bytes: int = 0
+    what: str = "rows"
 
     @property
     def left_s(self) -> float | None:
@@ -98,6 +100,7 @@ class Watch:
             database_bytes=tally.database_bytes,
             cpu_share=_slope(self._used, time.process_time()),
             memory_bytes=_memory_bytes(),
+            what="points" if self.app.migration.copy is not None else "rows",
         )
         if phase == "index" and (progress := self.app.voyage.store.runner.progress()) is not None:
             # A total that has been passed was an estimate, and says nothing any more.

@@ -25,6 +25,8 @@ class Words:
         old: what a rollback switches back to.
         dropped: what finish does; kept: what it does where it drops nothing; finished: what is said then.
         ending: what comes after a cutover.
+        what: what is counted; landed: what became of those that are done; left: of those that wait.
+        switches: a cutover comes before finish.
     """
 
     states: Mapping[State, str]
@@ -37,6 +39,10 @@ class Words:
     kept: str
     finished: str
     ending: str
+    what: str = "rows"
+    landed: str = "have their new vector"
+    left: str = "to fill"
+    switches: bool = True
 
 
 _VECTORS = Words(
@@ -48,7 +54,7 @@ _VECTORS = Words(
         "rolled back": "The migration was rolled back; nothing of it is left but its history.",
         "finished": "The migration is finished; the old vectors are gone.",
     },
-    onward="limosa cutover makes these vectors the application's",
+    onward="limosa cutover makes these vectors the application's; limosa rollback goes back",
     question="Make {space} the vectors of {place}?",
     switched="The new vectors are the application's",
     done="limosa rollback FILE goes back, limosa finish FILE drops the old vectors.",
@@ -59,7 +65,7 @@ _VECTORS = Words(
     ending="limosa finish FILE drops the old vectors, limosa rollback FILE goes back",
 )
 
-_FILL = replace(_VECTORS, onward="limosa finish takes the triggers away")
+_FILL = replace(_VECTORS, onward="limosa finish takes the triggers away; limosa rollback goes back", switches=False)
 
 _SPLIT = Words(
     states={
@@ -68,7 +74,7 @@ _SPLIT = Words(
         "switched": "A view over the new tables stands in the old table's place; the old table is kept and written to.",
         "finished": "The migration is finished; the view reads and writes the new tables alone.",
     },
-    onward="limosa cutover puts a view over the new tables in the old one's place",
+    onward="limosa cutover puts a view over the new tables in the old one's place; limosa rollback goes back",
     question="Put a view over the new tables in the place of {table}?",
     switched="The view stands there",
     done="limosa rollback FILE goes back, limosa finish FILE leaves the old table behind.",
@@ -86,7 +92,7 @@ _COPY = Words(
         "switched": "The application is to read the new store; what changes there flows back to the old one.",
         "finished": "The migration is finished; the old store is left as it was then.",
     },
-    onward="limosa cutover records that the application reads the new store",
+    onward="limosa cutover records that the application reads the new store; limosa rollback goes back",
     question="Is the application to read and write {table} from now on?",
     switched="That is recorded",
     done="limosa run FILE lets changes flow back, limosa rollback FILE goes back, limosa finish FILE ends it.",
@@ -95,13 +101,40 @@ _COPY = Words(
     kept="nothing flows back any more; the old store is left as it is",
     finished="Finished; the old store is left as it was.",
     ending="limosa run FILE lets changes flow back; limosa finish FILE ends that, limosa rollback FILE goes back",
+    what="points",
+    landed="are in the new store",
+    left="to carry",
 )
+
+_EXPORT = replace(
+    _COPY,
+    states={
+        **_COPY.states,
+        "verified": "Verified: the copy is complete, and nothing has to be switched.",
+        "finished": "The copy is finished; the source is left as it was then.",
+    },
+    onward="nothing: the copy is complete and proved. limosa finish ends it; until then limosa run brings it up to"
+    " date, and limosa rollback takes it away",
+    question="A copy to files needs no switch. Is the application to read and write {table} from now on, so that what"
+    " changes there flows back?",
+    dropped="no run follows the source any more; the source is left as it is",
+    kept="no run follows the source any more; the source is left as it is",
+    finished="Finished; the source is left as it was.",
+    switches=False,
+)
+"""A copy to files, which no application searches: it is made and handed on."""
 
 _WORDS: Mapping[Shape, Words] = {"upgrade": _VECTORS, "fill": _FILL, "split": _SPLIT, "copy": _COPY}
 
 
-def words_of(shape: str) -> Words:
-    """The words of a shape, as a migration or the ledger names it."""
+def words_of(shape: str, *, searched: bool = True) -> Words:
+    """The words of a shape, as a migration or the ledger names it.
+
+    Args:
+        searched: applications search what was written.
+    """
+    if not searched:
+        return _EXPORT
     return {str(name): words for name, words in _WORDS.items()}[shape]
 
 

@@ -22,7 +22,7 @@ from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
 
-__all__ = ["build", "index_of", "match_of", "paced", "side_of"]
+__all__ = ["build", "index_of", "match_of", "paced", "side_of", "soak_of"]
 
 
 def build(file: File, folder: Path) -> Migration:
@@ -49,7 +49,7 @@ def build(file: File, folder: Path) -> Migration:
         backfill=replace(paced(backfill, batch_rows=backfill.batch_rows), usage=_usage(backfill), lane=backfill.lane),
         view=target.view,
         backup=backfill.backup,
-        soak_days=_first(file.soak_days, backfill.soak_days, 7),
+        soak_days=soak_of(file.soak_days, backfill.soak_days),
         checking=_checking(file.verify, folder),
     )
 
@@ -75,8 +75,9 @@ def _usage(backfill: BackfillSection) -> UsageTable | None:
     return None if section is None else UsageTable(section.table, tuple(section.columns.items()))
 
 
-def _first(*values: int | None) -> int:
-    return next(value for value in values if value is not None)
+def soak_of(*values: int | None) -> int:
+    """Days of soak: the first value that the file gives, else a week, in which an application meets each day's load."""
+    return next((value for value in values if value is not None), 7)
 
 
 def _text(section: SourceSection | TargetSection) -> Text:

@@ -11,8 +11,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, WrapValidator
 
 from limosa.config import values
-from limosa.config.build import index_of, match_of, paced, side_of
-from limosa.config.rules import Finding
+from limosa.config.build import index_of, match_of, paced, side_of, soak_of
+from limosa.config.rules import Finding, soak_twice
 from limosa.config.schema import (
     Column,
     Columns,
@@ -21,6 +21,7 @@ from limosa.config.schema import (
     MatchSection,
     PaceSection,
     Section,
+    SoakDays,
     SpaceSection,
     Store,
     unless_false,
@@ -157,6 +158,7 @@ class CopyBackfillSection(PaceSection):
     """``[backfill]``: how the points are carried."""
 
     batch_rows: Annotated[int | None, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = None
+    soak_days: SoakDays = None
 
 
 class CopyVerifySection(Section):
@@ -179,6 +181,7 @@ class CopyFile(Section):
     target: Annotated[CopyTargetSection, Field(description="a section [target]")]
     backfill: Annotated[CopyBackfillSection, Field(description="a section [backfill]")] = CopyBackfillSection()
     verify: Annotated[CopyVerifySection, Field(description="a section [verify]")] = CopyVerifySection()
+    soak_days: SoakDays = None
 
 
 COPY_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -216,6 +219,7 @@ def broken_copy_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
     if isinstance(index, Mapping) and index.get("type") == "halfvec":
         yield ("target", "index", "type"), "a collection has no types of pgvector's; it belongs to a table."
     yield from _again(raw)
+    yield from soak_twice(raw)
 
 
 def _of_side(name: str, side: Mapping[str, object]) -> Iterator[Finding]:
@@ -279,6 +283,7 @@ def build_copy(file: CopyFile) -> Migration:
             build="index" not in target.model_fields_set or target.index is not None,
         ),
         backup="none",
+        soak_days=soak_of(file.soak_days, backfill.soak_days),
         checking=Checking(latency_p95_ms=file.verify.latency_p95_ms),
     )
 

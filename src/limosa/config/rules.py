@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["Finding", "broken_rules"]
+__all__ = ["Finding", "broken_rules", "soak_twice"]
 
 Finding = tuple[tuple[str | int, ...], str]
 """Path of the key or section, and what is so."""
@@ -25,6 +25,11 @@ def broken_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
     yield from _copies(raw)
     yield from _index(raw)
     yield from _beside(raw)
+    yield from soak_twice(raw)
+
+
+def soak_twice(raw: Mapping[str, object]) -> Iterator[Finding]:
+    """The days of soak stand in one place."""
     if raw.get("soak_days") is not None and _section(raw, "backfill").get("soak_days") is not None:
         yield ("soak_days",), "it stands at the top and in [backfill]; needed is one of them."
 

@@ -24,6 +24,7 @@ __all__ = [
     "PauseFile",
     "RoleSection",
     "Section",
+    "SoakDays",
     "SourceSection",
     "SpaceSection",
     "Store",

@@ -189,6 +189,8 @@ def build_split(file: SplitFile) -> Migration:
         layout=target.layout,
         index=None,
         match=None,
+        # Finish leaves the old table where it is, unless it is told otherwise.
+        soak_days=0,
         backfill=Backfill(
             batch_rows=file.backfill.batch_rows,
             max_pending=file.backfill.max_pending,

@@ -123,6 +123,9 @@ class ChunkLedger:
             if rows:
                 listed = as_json([{"key": key, "reason": reason} for key, reason in rows])
                 send(tx, "chunks", "except", {**self._ids, "kind": kind, "rows": listed})
+        if outcomes.traces:
+            listed = as_json([{"key": key, "trace": trace} for key, trace in outcomes.traces])
+            send(tx, "chunks", "trace", {**self._ids, "rows": listed})
         if claim.follows:
             self._clear(outcomes, tx)
         if outcomes.marked:

@@ -85,6 +85,12 @@ class Reports:
         with self.begin(snapshot=True) as tx:
             return [(at(when), kind, detail) for when, kind, detail in self._run(tx, "events", limit=limit)]
 
+    def switched_at(self) -> datetime | None:
+        """When the switch was made that holds now; None where none does, or nobody noted it."""
+        with self.begin(snapshot=True) as tx:
+            found = self._run(tx, "switched_at")
+        return at(found[0][0]) if found else None
+
     def tally(self) -> Tally:
         """Counts over all chunks, and the changes that are outstanding."""
         with self.begin(snapshot=True) as tx:

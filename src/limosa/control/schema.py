@@ -17,7 +17,7 @@ from limosa.ports.tx import Begin, Dialect, Tx
 
 __all__ = ["SWEPT", "as_json", "as_key", "at", "prepare", "run", "schema", "send", "statements", "tables"]
 
-SWEPT = ("jobs", "chunks", "exceptions", "marks", "changes", "touched", "wishes", "operations")
+SWEPT = ("jobs", "chunks", "exceptions", "traces", "marks", "changes", "touched", "wishes", "operations")
 """What is only needed while a migration lives; for each there is a statement ``sweep_<name>``."""
 
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\S+)")

@@ -47,6 +47,11 @@ class Row:
     fault: str = ""
     raw: tuple[object, ...] = ()
 
+    @property
+    def trace(self) -> str:
+        """Tells this reading of the row from another, for a store that finds changes by looking; empty elsewhere."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:

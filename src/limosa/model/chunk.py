@@ -41,6 +41,7 @@ class Outcomes:
         done: keys whose vector of the target space stands.
         skipped: key and reason (no text).
         dead: key and reason (cannot be embedded or stored).
+        traces: key and trace of those that are skipped or dead, where their store gives one.
         gone: keys that are no longer in the table or in the filter.
         cursor: where the chunk stands after this batch; None leaves it.
         finished: the chunk is at its upper edge.
@@ -51,6 +52,7 @@ class Outcomes:
     done: Sequence[Key] = ()
     skipped: Sequence[tuple[Key, str]] = ()
     dead: Sequence[tuple[Key, str]] = ()
+    traces: Sequence[tuple[Key, str]] = ()
     gone: Sequence[Key] = ()
     cursor: Key | None = None
     finished: bool = False

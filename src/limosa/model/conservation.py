@@ -14,6 +14,7 @@ class Conservation:
     Attributes:
         rows: keys that satisfy the filter now.
         at_expand: the same count when capture was armed; None where it was not counted.
+        what: what is counted, in a word.
     """
 
     rows: int
@@ -23,6 +24,7 @@ class Conservation:
     pending: int
     lost: int
     at_expand: int | None = None
+    what: str = "rows"
 
     @property
     def proved(self) -> bool:
@@ -38,6 +40,6 @@ class Conservation:
     def line(self) -> str:
         """The conservation line that status, verify and the report print."""
         return (
-            f"{self.rows:,} rows = {self.done:,} done + {self.skipped:,} skipped + {self.dead:,} dead"
+            f"{self.rows:,} {self.what} = {self.done:,} done + {self.skipped:,} skipped + {self.dead:,} dead"
             f" + {self.pending:,} pending + {self.lost:,} lost"
         )

@@ -213,6 +213,7 @@ class Migration:
     """One job: source, target, and how to get there.
 
     Attributes:
+        soak_days: days between cutover and finish; no part of the digest.
         view: a view through which the application reads, over whichever vectors are in use; None for none.
         split: set for a split only; then ``source`` and ``target`` are the same side.
         copy: set for a copy to another store only.

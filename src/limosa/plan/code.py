@@ -53,11 +53,14 @@ class Mention:
     text: str
 
 
-def mentions(migration: Migration, folder: Path) -> list[Mention]:
+def mentions(migration: Migration, folder: Path, *, but: Path | None = None) -> list[Mention]:
     """The lines under a folder that name something of the old space, by file and line.
 
     What git ignores is left out where git and a repository are there, elsewhere folders whose name begins with a dot;
     binary files and those over 1 MB always. Names are found as words: nothing is run but ``git ls-files``.
+
+    Args:
+        but: a file that is left out: the migration's own, which names all of it.
 
     Raises:
         Refused: there is no such folder.
@@ -65,7 +68,9 @@ def mentions(migration: Migration, folder: Path) -> list[Mention]:
     if not folder.is_dir():
         raise Refused(f"There is no folder {folder}.", needed="The folder of the application's code.")
     patterns = _patterns(migration)
-    return [each for path in sorted(_files(folder)) for each in _in_file(folder, path, patterns)]
+    own = but.resolve() if but is not None else None
+    files = [path for path in sorted(_files(folder)) if path.resolve() != own]
+    return [each for path in files for each in _in_file(folder, path, patterns)]
 
 
 def _patterns(migration: Migration) -> list[tuple[str, re.Pattern[str]]]:

@@ -26,6 +26,7 @@ class Compared:
         missing: no target holds the row.
         examples: at most three keys of the last three kinds.
         rule: by which vectors are equal, in words.
+        what: what is compared, in a word.
     """
 
     last: Key | None
@@ -38,6 +39,7 @@ class Compared:
     missing: int = 0
     examples: tuple[Key, ...] = ()
     rule: str = "bit for bit"
+    what: str = "rows"
 
     @property
     def bad(self) -> int:
@@ -48,7 +50,7 @@ class Compared:
         names = ("rows", "waiting", "excepted", "equal", "vectors", "payloads", "missing")
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         examples = (*self.examples, *other.examples)[:3]
-        return Compared(last=other.last, **sums, examples=examples, rule=other.rule)
+        return Compared(last=other.last, **sums, examples=examples, rule=other.rule, what=other.what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

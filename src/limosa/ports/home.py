@@ -41,6 +41,10 @@ class Noted(Protocol):
         """``pending`` where a change waits, else ``dead`` or ``skipped`` where it is listed so; others are left out."""
         ...
 
+    def traces(self, keys: Sequence[Key], tx: Tx) -> Mapping[Key, str]:
+        """What keys that are listed as dead or skipped were like when they were tried; others are left out."""
+        ...
+
     def unread(self, tx: Tx) -> list[tuple[Key | None, Key]]:
         """Ranges (after, upper] that no worker has read yet; None for the beginning."""
         ...

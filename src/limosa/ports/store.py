@@ -31,6 +31,7 @@ class Capabilities:
 
     Attributes:
         lease_s: how long a worker may give no sign of life where nothing else tells that it died.
+        searched: applications search what is written; False for files that are only kept, where nothing is switched.
     """
 
     transactions: bool
@@ -39,6 +40,7 @@ class Capabilities:
     index_kinds: tuple[str, ...]
     max_index_dimensions: dict[str, int]
     lease_s: int
+    searched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Facts:
         longest: the longest texts that are to be embedded, by size.
         stored_texts: texts of rows that hold an old vector, as the source makes them.
         stored_vectors: those vectors, shape (n, d) float32, in the order of ``stored_texts``.
+        thorough: makes checks that read every row and refuse nothing: asked for where a person wants a plan, and not
+            once more by the run that begins with it.
     """
 
     checks: tuple[Check, ...]
@@ -88,6 +92,7 @@ class Facts:
     longest: tuple[Longest, ...] = ()
     stored_texts: tuple[str, ...] = ()
     stored_vectors: Vectors | None = None
+    thorough: Callable[[], Sequence[Check]] = tuple
 
 
 Turn = Literal["operations", "start"]

@@ -10,24 +10,26 @@ from limosa.steps.backfill import catch_up
 from limosa.steps.cutover import MOST_TRIES
 from limosa.steps.jobs import call_off
 from limosa.steps.notice import notice
+from limosa.steps.soak import require_soaked
 from limosa.steps.verify import verify
 from limosa.steps.voyage import Voyage, carry_out
 
 __all__ = ["finish", "require_name"]
 
 
-def finish(voyage: Voyage, *, drop_old: bool = True) -> None:
+def finish(voyage: Voyage, *, drop_old: bool = True, now: bool = False) -> None:
     """Catches up, drops the old side and gives the place up; safe to call again.
 
     Args:
         drop_old: False leaves a split's old table where it is, cut off from the new ones.
+        now: the end of the soak is not waited for.
 
     Raises:
-        Refused: the migration has not been switched.
+        Refused: the migration has not been switched, or its soak is not over.
         ProofFailed: a row would be left without a vector that it had.
     """
     with voyage.store.runner.alone():
-        _finish(voyage, drop_old=drop_old)
+        _finish(voyage, drop_old=drop_old, now=now)
 
 
 def require_name(migration: Migration, delete: str) -> None:
@@ -47,7 +49,7 @@ def require_name(migration: Migration, delete: str) -> None:
     raise Refused(f"The old collection is not called {delete!r}.", needed=f"Its name, {name}, as the file has it.")
 
 
-def _finish(voyage: Voyage, *, drop_old: bool) -> None:
+def _finish(voyage: Voyage, *, drop_old: bool, now: bool) -> None:
     record = voyage.record()
     copy = record.shape == "copy"
     if record.step == "finish":
@@ -57,13 +59,14 @@ def _finish(voyage: Voyage, *, drop_old: bool) -> None:
                 do="Delete the collection by that store's own means.",
             )
         return
-    fill = record.shape == "fill"
-    if not record.switched and not (fill and record.step == "verify"):
+    alone = record.shape == "fill" or not voyage.store.capabilities.searched
+    if not record.switched and not (alone and record.step == "verify"):
         raise Refused(
             f"The migration {record.name!r} stands after {record.step}.",
-            needed="A cutover." if not fill else "A verify in which nothing came out different.",
+            needed="A cutover." if not alone else "A verify in which nothing came out different.",
             do="limosa cutover FILE" if record.step == "verify" else "limosa run FILE goes on.",
         )
+    require_soaked(voyage, now=now)
     if copy:
         _finish_copy(voyage, record, drop_old=drop_old)
         return
@@ -95,7 +98,7 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
         _require_intact(voyage)
         notice(voyage)
         catch_up(voyage)
-        _judge_copy(voyage, drop_old=drop_old)
+        _judge_copy(voyage, record, drop_old=drop_old)
     carry_out(voyage, "finish", leave=("drop-old",))
     if not gone:
         catch_up(voyage)
@@ -104,12 +107,16 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     _end(voyage)
 
 
-def _judge_copy(voyage: Voyage, *, drop_old: bool) -> None:
+def _judge_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     """Before the first step that has no way back: both sides are held against each other once more.
 
     Raises:
-        ProofFailed: the old collection is to go, and differs, or has points that the new place lacks.
+        ProofFailed: the old collection is to go, and differs, or has points that the new place lacks; or nobody
+            reads the copy yet, and it is not what the source is.
     """
+    if not drop_old and not record.switched:
+        _require_equal(voyage)
+        return
     if not drop_old:
         for proof in verify(voyage):
             if proof.verdict == "different":

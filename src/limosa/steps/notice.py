@@ -13,6 +13,8 @@ def notice(voyage: Voyage) -> int:
     Raises:
         Transient: somebody asked to stop.
     """
+    # The ledger may be an older version's.
+    voyage.records.prepare()
     found = 0
     for keys in voyage.store.capture.unseen(switched=voyage.record().switched):
         voyage.heed()

@@ -19,12 +19,13 @@ from limosa.steps.voyage import Voyage
 __all__ = ["admit", "begun", "plan"]
 
 
-def plan(voyage: Voyage, *, sql: Path | None = None, rehearse: bool = False) -> Plan:
+def plan(voyage: Voyage, *, sql: Path | None = None, rehearse: bool = False, thorough: bool = True) -> Plan:
     """What would be done, or, once it has begun, what was locked then.
 
     Args:
         sql: a folder for scripts, up and down; None writes none.
         rehearse: of a split every row is read and decoded, and what became of it is counted.
+        thorough: what is only told, and not asked, may cost a look at every row; never once it has begun.
 
     Raises:
         Refused: it has begun with another file; or scripts are wanted, and the plan refuses.
@@ -32,7 +33,10 @@ def plan(voyage: Voyage, *, sql: Path | None = None, rehearse: bool = False) -> 
     locked = voyage.record().operations if begun(voyage) is not None else ()
     _require_place(voyage)
     migration, store = voyage.migration, voyage.store
-    found = build_plan(migration, store.inspect(), embedder=voyage.asking, known=voyage.known, locked=locked)
+    facts = store.inspect()
+    if thorough and not locked:
+        facts = replace(facts, checks=(*facts.checks, *facts.thorough()))
+    found = build_plan(migration, facts, embedder=voyage.asking, known=voyage.known, locked=locked)
     found = replace(found, checks=(*usage_checks(migration, store.begin), *found.checks))
     if rehearse and migration.split is not None:
         found = replace(found, facts=dict(rehearse_split(voyage)))

@@ -13,6 +13,7 @@ from limosa.control.reports import Exceptions, Tally
 from limosa.control.samples import Sample, Samples
 from limosa.errors import Refused
 from limosa.model.conservation import Conservation
+from limosa.model.migration import Migration
 from limosa.model.operation import Step
 from limosa.model.proof import Proof
 from limosa.model.space import Space
@@ -36,6 +37,7 @@ class Subject:
     """What was migrated.
 
     Attributes:
+        place: of a copy both ends.
         store: the reference by which the file names the database, such as ``env:DATABASE_URL``, else its kind.
         where: the filter; empty for every row.
         old, new: the spaces, without the recipe of their texts; None for a split, whose rows know their own.
@@ -165,7 +167,7 @@ def report(voyage: Voyage) -> Report:
     proved_at = next((each.at for each in reversed(events) if each.kind == PROOFS), None)
     proofs = () if look.state == "rolled back" else tuple(shown(each) for each in record.proofs)
     finished = look.conservation is None and look.state == "finished"
-    counted = _kept(proofs) if finished else look.conservation
+    counted = _kept(proofs, "points" if record.shape == "copy" else "rows") if finished else look.conservation
     counted_at = proved_at if finished else made_at
     return Report(
         made_at=made_at,
@@ -203,7 +205,7 @@ def _subject(voyage: Voyage, record: Record) -> Subject:
         name=record.name,
         shape=record.shape,
         plan_hash=record.plan_hash,
-        place=voyage.store.place,
+        place=voyage.store.place if migration.copy is None else _ends(migration),
         store=reference(source.place.store),
         layout=migration.layout,
         where=source.place.where or "",
@@ -215,14 +217,25 @@ def _subject(voyage: Voyage, record: Record) -> Subject:
     )
 
 
-def _kept(proofs: Sequence[Proof]) -> Conservation | None:
+def _ends(migration: Migration) -> str:
+    """Where points were, and where they went, as anybody may know it."""
+    copy = migration.copy
+    forms = (copy.source, copy.target) if copy is not None else ()
+    told = [
+        f"{'collection' if form is None else 'table'} {side.place.table} in {reference(side.place.store)}"
+        for side, form in zip((migration.source, migration.target), forms, strict=True)
+    ]
+    return " → ".join(told)
+
+
+def _kept(proofs: Sequence[Proof], what: str) -> Conservation | None:
     """What the last verify counted, once the lists are gone that it is counted from."""
     found = next((each.evidence for each in proofs if each.name == "conservation"), None)
     names = ("rows", "done", "skipped", "dead", "pending", "lost")
     counts = {name: found.get(name) for name in names} if found is not None else {}
     if not counts or not all(isinstance(count, int) for count in counts.values()):
         return None
-    return Conservation(**{name: int(str(count)) for name, count in counts.items()})
+    return Conservation(**{name: int(str(count)) for name, count in counts.items()}, what=what)
 
 
 def _left_out(found: Sequence[Exceptions]) -> tuple[LeftOut, ...]:

@@ -39,14 +39,15 @@ def rule(state: State, counted: Conservation | None, proofs: Sequence[Proof]) ->
     """
     wrong = [f"The proof “{each.name}” came out different." for each in proofs if each.verdict == "different"]
     if counted is not None and not counted.proved:
-        wrong.insert(0, f"Of {counted.rows:,} rows {counted.lost:,} are lost: they have no outcome at all.")
+        wrong.insert(0, f"Of {counted.rows:,} {counted.what} {counted.lost:,} are lost: they have no outcome at all.")
     if wrong:
         return Ruling("different", tuple(wrong))
     if state in _UNFINISHED:
         return Ruling("not complete", (_UNFINISHED[state],))
     if counted is not None and counted.pending:
-        waits = "1 row waits" if counted.pending == 1 else f"{counted.pending:,} rows wait"
-        return Ruling("not complete", (f"{waits} to be embedded. None is lost.",))
+        one = counted.pending == 1
+        waits = f"1 {counted.what[:-1]} waits" if one else f"{counted.pending:,} {counted.what} wait"
+        return Ruling("not complete", (f"{waits} to be {_made(counted)}. None is lost.",))
     open_ = [f"The proof “{each.name}” could not be made." for each in proofs if each.verdict == "unchecked"]
     if counted is None:
         open_.insert(0, "The rows were not counted.")
@@ -57,15 +58,20 @@ def rule(state: State, counted: Conservation | None, proofs: Sequence[Proof]) ->
 
 
 def _sum(state: State, counted: Conservation, proofs: Sequence[Proof]) -> list[str]:
-    said = [f"Each of {counted.rows:,} rows has an outcome, and none is lost. All {len(proofs)} proofs hold."]
-    without = [(counted.skipped, "were skipped"), (counted.dead, "could not be embedded")]
-    parts = [f"{count:,} {why}" for count, why in without if count]
+    said = [f"Each of {counted.rows:,} {counted.what} has an outcome, and none is lost. All {len(proofs)} proofs hold."]
+    left = [(counted.skipped, "were skipped"), (counted.dead, f"could not be {_made(counted)}")]
+    parts = [f"{count:,} {why}" for count, why in left if count]
     over = state == "finished"
     if parts:
         where = "Their reasons were listed until finish." if over else "Their reasons are listed below."
-        said.append(f"Without a new vector: {' and '.join(parts)}. {where}")
+        without = "Not in the new place" if counted.what == "points" else "Without a new vector"
+        said.append(f"{without}: {' and '.join(parts)}. {where}")
     if over:
-        said.append(
-            "So the last verify found it. Finish then brought in what had changed; nothing follows the table since."
-        )
+        followed = "source" if counted.what == "points" else "table"
+        since = f"nothing follows the {followed} since."
+        said.append(f"So the last verify found it. Finish then brought in what had changed; {since}")
     return said
+
+
+def _made(counted: Conservation) -> str:
+    return "carried" if counted.what == "points" else "embedded"

@@ -65,20 +65,20 @@ def search(voyage: Voyage, text: str, *, k: int = 10, exact: bool = False) -> li
 
 
 def search_vector(voyage: Voyage, vector: Vectors, *, k: int = 10, exact: bool = False) -> Found:
-    """The k rows of a split that are nearest to a vector; its length picks the table.
+    """The k rows of a split, or points of a copy, that are nearest to a vector; of a split its length picks the table.
 
     Args:
         vector: shape (d,), float32.
         exact: every row is compared and no index asked.
 
     Raises:
-        Refused: this is no split, or none that has begun, or no vector to search with.
+        Refused: this is no split and no copy, or none that has begun, or no vector to search with.
     """
     carried = voyage.store.witness(voyage.record().epoch).carried()
     if carried is None:
         raise Refused(
             "There is nothing that is searched by a vector.",
-            needed="A table that was split.",
+            needed="A table that was split, or a copy to another store.",
             do='limosa search FILE "some text" searches where one model embeds all rows.',
         )
     found = carried.nearest(vector, k, exact=exact)

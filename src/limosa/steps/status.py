@@ -18,6 +18,7 @@ from limosa.model.proof import Proof
 from limosa.model.wish import Pause, Settings
 from limosa.ports.store import Progress
 from limosa.steps.braking import strained
+from limosa.steps.soak import soaks_until
 from limosa.steps.spending import Spending, spending
 from limosa.steps.verify import conserve
 from limosa.steps.voyage import Voyage
@@ -54,6 +55,8 @@ class Status:
         settings: what people set while it runs.
         events: time, kind and detail, newest first.
         looked_s: when it was looked, on this process's monotonic clock.
+        soak_until: when the soak ends, or ended; None where there is none.
+        searched: applications search what was written; False for a copy to files, where nothing is switched.
     """
 
     id: str
@@ -78,6 +81,8 @@ class Status:
     settings: Settings = field(default_factory=dict)
     events: tuple[tuple[datetime, str, str], ...] = ()
     looked_s: float = 0.0
+    soak_until: datetime | None = None
+    searched: bool = True
 
     @property
     def outcomes(self) -> int:
@@ -139,6 +144,8 @@ def status(voyage: Voyage, *, before: Status | None = None, count: bool = True) 
         settings=wished.settings,
         events=events,
         looked_s=looked_s,
+        soak_until=soaks_until(voyage, record),
+        searched=voyage.store.capabilities.searched,
     )
 
 

@@ -57,7 +57,8 @@ def verify(voyage: Voyage) -> list[Proof]:
 def conserve(voyage: Voyage) -> Conservation:
     """The conservation line, counted range by range."""
     record = voyage.record()
-    return count(voyage.store, record.epoch, voyage.reports.edges(), at_expand=record.at_expand)
+    found = count(voyage.store, record.epoch, voyage.reports.edges(), at_expand=record.at_expand)
+    return replace(found, what="points") if record.shape == "copy" else found
 
 
 def _proofs(voyage: Voyage, record: Record) -> list[Proof]:

@@ -57,13 +57,14 @@ def _listed(keys: object) -> str:
 
 
 def _bits(found: Compared) -> Proof:
-    said = f"{found.equal:,} of {found.rows:,} rows are the source's own, {found.rule}"
+    said = f"{found.equal:,} of {found.rows:,} {found.what} are the source's own, {found.rule}"
     if found.excepted:
         said += f"; {found.excepted:,} are listed as dead or skipped"
     if found.waiting:
         said += f"; {found.waiting:,} wait"
     if found.bad:
-        kinds = {"another vector": found.vectors, "another payload": found.payloads, "no row": found.missing}
+        kinds = {"another vector": found.vectors, "another payload": found.payloads}
+        kinds["no row" if found.what == "rows" else "no copy"] = found.missing
         listed = ", ".join(f"{count:,} have {kind}" for kind, count in kinds.items() if count)
         said += f"; {listed} (for example {_listed(found.examples)})"
     return Proof(name="bits", verdict="different" if found.bad else "proved", said=said, evidence=_counts(found))

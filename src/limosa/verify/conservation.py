@@ -28,7 +28,15 @@ def count(store: Store, epoch: int, edges: Sequence[Key], *, at_expand: int | No
         with store.begin(snapshot=True) as tx:
             for name, rows in store.witness(epoch).classify(after, upper, tx).items():
                 totals[name] += rows
-    return Conservation(rows=sum(totals.values()), at_expand=at_expand, **totals)
+    return Conservation(
+        rows=sum(totals.values()),
+        done=totals["done"],
+        skipped=totals["skipped"],
+        dead=totals["dead"],
+        pending=totals["pending"],
+        lost=totals["lost"],
+        at_expand=at_expand,
+    )
 
 
 def prove_conservation(found: Conservation) -> Proof:

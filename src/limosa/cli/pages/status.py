@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limosa.cli.amounts import duration, money, rows, size
 from limosa.cli.lines import print_heading, print_line, print_proofs
 from limosa.cli.options import with_file
-from limosa.cli.words import words_of
+from limosa.cli.words import Words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +37,17 @@ def print_status(console: Console, status: Status, *, file: Path) -> None:
     console.print()
     print_line(console, "state", _said(status), style=style)
     print_line(console, "next", with_file(_next(status), file))
+    if status.soak_until is not None:
+        print_line(console, "soak", _soak(status.soak_until))
     _wished(console, status, file)
     if status.tally is not None and status.state != "finished":
         _numbers(console, status)
     if status.conservation is not None:
         print_line(
-            console, "rows", status.conservation.line, style="bold" if status.conservation.proved else "bold red"
+            console,
+            _words(status).what,
+            status.conservation.line,
+            style="bold" if status.conservation.proved else "bold red",
         )
     if status.state in {"verified", "different", "switched", "finished"}:
         # The line above was counted now, and verify's own is older.
@@ -77,6 +83,10 @@ def print_failed(console: Console, exceptions: Sequence[Exceptions], *, file: Pa
         console.print("\n" + with_file("limosa retry FILE queues the dead rows again.", file), soft_wrap=True)
 
 
+def _words(status: Status) -> Words:
+    return words_of(status.shape, searched=status.searched)
+
+
 def _said(status: Status) -> str:
     if status.state == "running":
         return f"After {status.step}; {status.processes} at work."
@@ -84,35 +94,41 @@ def _said(status: Status) -> str:
         return f"After {status.step}; nobody is working on it."
     if status.state == "rolling back":
         return "A rollback is under way" + ("." if status.processes else ", and nobody is working on it.")
-    return words_of(status.shape).states[status.state]
+    return _words(status).states[status.state]
 
 
 def _next(status: Status) -> str:
-    switch = "finish" if status.shape == "fill" else "cutover"
+    switch = "cutover" if _words(status).switches else "finish"
     return {
         "running": "limosa run FILE works beside it, from any machine that reaches the database",
         "not begun": "limosa plan FILE shows what would be done, limosa run FILE begins",
         "stopped": "limosa run FILE goes on",
         "verified": f"limosa {switch} FILE",
         "different": "limosa verify FILE proves again, limosa run FILE catches up",
-        "switched": words_of(status.shape).ending,
+        "switched": _words(status).ending,
         "rolling back": "limosa rollback FILE goes on",
         "rolled back": "limosa run FILE begins anew",
         "finished": "nothing",
     }[status.state]
 
 
+def _soak(until: datetime) -> str:
+    over = datetime.now(UTC) >= until
+    return f"{'over since' if over else 'until'} {until:%Y-%m-%d %H:%M} UTC" + ("" if over else "; then finish")
+
+
 def _numbers(console: Console, status: Status) -> None:
     tally = status.tally
     assert tally is not None  # noqa: S101 - the caller looked
+    what = _words(status).what
     done = f"{rows(status.outcomes)} outcomes"
     if status.at_expand is not None:
-        done += f", {rows(status.at_expand)} rows at the beginning"
-    print_line(console, "filled", done)
+        done += f", {rows(status.at_expand)} {what} at the beginning"
+    print_line(console, "carried" if status.shape == "copy" else "filled", done)
     if status.rate_per_s is not None:
         left = max(0, (status.at_expand or 0) - status.outcomes)
         eta = f", {duration(left / status.rate_per_s)} left" if left and status.rate_per_s > 0 else ""
-        print_line(console, "rate", f"{rows(status.rate_per_s)} rows a second{eta}")
+        print_line(console, "rate", f"{rows(status.rate_per_s)} {what} a second{eta}")
     if status.building is not None:
         building = status.building
         print_line(console, "index", f"{building.phase}, {rows(building.done)} of {rows(building.total)}")

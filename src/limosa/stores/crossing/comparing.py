@@ -17,7 +17,7 @@ from limosa.ports.landing import Landing
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
 from limosa.stores.crossing.asking import Asking
-from limosa.stores.crossing.equality import UNIT_ERROR, same
+from limosa.stores.crossing.equality import UNIT_ERROR, same, trace_of
 
 __all__ = ["CrossedPoints", "classes"]
 
@@ -41,6 +41,7 @@ class CrossedPoints:
         switched: the application writes the landing; where nothing notes that, its points are held against the source,
             and what the source alone has is left alone.
         unit: vectors whose length does not count; see ``exact``.
+        alone: whether a point fits is its own affair; not so where ids are made, of which another point may have one.
         made: dimensions of the vectors that were made for the points; None where they were carried.
     """
 
@@ -52,6 +53,7 @@ class CrossedPoints:
     switched: bool = False
     unit: frozenset[str] = frozenset()
     made: int | None = None
+    alone: bool = True
 
     @property
     def turned(self) -> bool:
@@ -109,6 +111,7 @@ class CrossedPoints:
             missing=len(missing),
             examples=tuple(sorted(bad))[:3],
             rule=self._rule(),
+            what="points",
         )
 
     def _rule(self) -> str:
@@ -121,13 +124,25 @@ class CrossedPoints:
         page, after = self.page(None, PAGE_ROWS)
         while True:
             found = self._held(page, self.kept([each.key for each in page]))
-            yield [key for part in found for key in part]
+            yield self._untried([key for part in found for key in part])
             if after is None:
                 break
             page, after = self.page(after, PAGE_ROWS)
         if not self.turned:
             for _, strange in self._walked():
                 yield strange
+
+    def _untried(self, keys: list[Key]) -> list[Key]:
+        """These, without dead and skipped points that are still what they were when they were tried.
+
+        They are for ``limosa retry``. After the switch both sides may have become others, and all are tried.
+        """
+        if not keys or self.switched or not self.alone:
+            return keys
+        with self.home.begin(snapshot=True) as tx:
+            traces = self.home.noted.traces(keys, tx)
+        tried = {each.key for each in self.source.fetch(list(traces)) if trace_of(each) == traces[each.key]}
+        return [key for key in keys if key not in tried]
 
     def routed(self) -> Routed:
         """How many points the landing holds, and those that the source does not have."""
@@ -146,12 +161,27 @@ class CrossedPoints:
     def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
         """At most k points of the landing, nearest first."""
         name, metric = self._searched()
+        self._require_length(name, vector)
         found = self.landing.nearest(name, vector, k, metric=metric, exact=exact)
-        if not found and not len(vector):
-            raise Refused("There is nothing to search with.", needed="A vector.")
-        how = "every row" if exact else "index"
+        how = "every point" if exact or not self.landing.searched else "index"
         rows = [Neighbour(key=key, distance=1 - similarity, similarity=similarity) for key, similarity in found]
         return Nearest(table=self.table, how=how, rows=rows)
+
+    def _require_length(self, name: str, vector: Vectors) -> None:
+        """Lets a vector through that can be compared with those that are searched.
+
+        Raises:
+            Refused: it is shorter or longer.
+        """
+        wanted = self.made
+        if wanted is None:
+            wanted = self.source.describe().vectors[name].dimensions
+        if not len(vector) or len(vector) != (wanted or len(vector)):
+            called = f"the vectors {name!r} of {self.table}" if name else f"the vectors of {self.table}"
+            raise Refused(
+                f"The vector has {len(vector):,} numbers, and {called} have {wanted or 'at least one'}.",
+                needed="A vector of the model that made them.",
+            )
 
     def beside(self, queries: int, k: int) -> Asked | None:
         """Vectors of points drawn from the landing's first ones, asked on both sides, with filters and without.

@@ -19,9 +19,10 @@ from limosa.ports.collection import Collection
 from limosa.ports.landing import Landing
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
-from limosa.stores.crossing.equality import same
+from limosa.stores.crossing.equality import same, trace_of
 
 __all__ = [
+    "PLACEHOLDER",
     "BackSource",
     "BackTarget",
     "PointRow",
@@ -43,6 +44,11 @@ class PointRow(Row):
     """A row that is a point."""
 
     point: Point
+
+    @property
+    def trace(self) -> str:
+        """The point's digest, by which a dead one is known again while it stays as it is."""
+        return trace_of(self.point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

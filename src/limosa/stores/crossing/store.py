@@ -26,6 +26,7 @@ from limosa.ports.tx import Begin, Tx
 from limosa.stores.crossing.comparing import CrossedPoints, classes
 from limosa.stores.crossing.identities import identity_checks
 from limosa.stores.crossing.landing import CollectionLanding, CollectionRunner, dropping
+from limosa.stores.crossing.naming import identity_names, text_checks
 from limosa.stores.crossing.points import BackSource, BackTarget, PointSource, PointTarget, text_of
 
 __all__ = ["CrossingStore", "CrossingWitness", "LookingAgain"]
@@ -59,6 +60,7 @@ class CrossingStore:
             home,
             migration.target.place.table,
             form.vectors[0][0] if form is not None else None,
+            alone=form is None or form.made is None,
             made=None if migration.carries else migration.target.space.dimensions,
         )
         self.capture = LookingAgain(home, self.points)
@@ -67,7 +69,7 @@ class CrossingStore:
     @property
     def capabilities(self) -> Capabilities:
         """What the landing's database can do."""
-        return self.home.capabilities
+        return replace(self.home.capabilities, searched=self.landing.searched)
 
     @property
     def place(self) -> str:
@@ -92,10 +94,10 @@ class CrossingStore:
         texts = self._texts(sample)
         found = self.landing.ground(self._wanted(collected), sample)
         checks = list(found.checks)
-        made = self._identity
-        if made is not None and not any(check.verdict == "refused" for check in checks):
-            checks += identity_checks(self.source, made)
-        checks += self._silent(sample, texts)
+        made, text = self._identity, self._text
+        checks += identity_names(sample, made) if made is not None else []
+        refused = any(check.verdict == "refused" for check in checks)
+        checks += text_checks(sample, text, without=len(sample) - len(texts)) if text is not None else []
         if not collected.points:
             checks.append(Check(name="rows", verdict="note", said=f"{self.source.title} is empty."))
         return Facts(
@@ -105,19 +107,8 @@ class CrossingStore:
             texts=tuple(texts),
             characters=sum(map(len, texts)) / len(texts) if texts else 0.0,
             operations=(*found.operations, *self._last()),
+            thorough=(lambda: identity_checks(self.source, made)) if made is not None and not refused else tuple,
         )
-
-    def _silent(self, sample: Sequence[Point], texts: Sequence[str]) -> list[Check]:
-        """Points without the text of which their vector is to be made."""
-        text, without = self._text, len(sample) - len(texts)
-        if text is None or not without:
-            return []
-        named = ", ".join(text.columns) or repr(text.template)
-        said = f"{without:,} of {len(sample):,} sampled points have no text by {named}; such points do not travel."
-        if texts:
-            return [Check(name="texts", verdict="note", said=said)]
-        do = "Set text or template in [source] to fields that the points have."
-        return [Check(name="texts", verdict="refused", said=said, needed="Texts to embed.", do=do)]
 
     def _last(self) -> list[Operation]:
         """What finish may do with the old side."""

@@ -48,6 +48,16 @@ class SqliteNotes:
         )
         return {tuple(json.loads(key)): str(kind) for key, kind in found if kind is not None}
 
+    def traces(self, keys: Sequence[Key], tx: Tx) -> Mapping[Key, str]:
+        """The traces of those that are dead or skipped."""
+        found = tx.execute(
+            "SELECT k.value, t.trace FROM json_each(%(keys)s) AS k"
+            " JOIN limosa_exception AS x ON x.migration = %(id)s AND x.key = k.value"
+            " JOIN limosa_trace AS t ON t.migration = %(id)s AND t.key = k.value",
+            {"id": self.id, "keys": list(keys)},
+        )
+        return {tuple(json.loads(key)): str(trace) for key, trace in found}
+
     def unread(self, tx: Tx) -> list[tuple[Key | None, Key]]:
         """Ranges that no worker has read yet."""
         found = tx.execute(

@@ -19,32 +19,52 @@ _MEANS = (
 )
 
 
+_COPIED = (
+    "Points that are done stand in the new place. Skipped points were left out for a stated reason, dead points do not"
+    " fit there, and pending points wait for their turn. A lost point is one without any of these."
+)
+
+
+_COUNTED = (
+    "Each point of the store that the application writes is put into the first class that applies, range by range: by"
+    " the ledger in one snapshot, and by both stores as they were at that moment."
+)
+
+
 def conservation_part(report: Report) -> Html:
     """The conservation line as a sum."""
     found = report.conservation
-    title = "Every row accounted for" if found is not None and found.complete else "The account of the rows"
+    what = "points" if report.subject.shape == "copy" else "rows"
+    title = f"Every {what[:-1]} accounted for" if found is not None and found.complete else f"The account of the {what}"
     if found is None:
-        return section(title, element("p", "There is no count of the rows at this point."))
+        return section(title, element("p", f"There is no count of the {what} now."))
     if report.state == "finished":
         when = f"on {moment(report.counted_at)}" if report.counted_at is not None else "at a time that was not kept"
-        made = f"Counted by the last verify, {when}; nothing follows the table since finish."
+        followed = "source" if what == "points" else "table"
+        made = f"Counted by the last verify, {when}; nothing follows the {followed} since finish."
     else:
         made = f"Counted on {moment(report.counted_at)}, as this report was made."
     how = (
-        "The rows are those that satisfy the filter. Each is put into the first class that applies, range by range,"
-        " each range in one snapshot of table and ledger together."
+        _COUNTED
+        if what == "points"
+        else (
+            "The rows are those that satisfy the filter. Each is put into the first class that applies, range by range,"
+            " each range in one snapshot of table and ledger together."
+        )
     )
-    return section(title, aside(made), _sum(found), element("p", how), element("p", _since(report, found)))
+    return section(title, aside(made), _sum(found, what), element("p", how), element("p", _since(report, found)))
 
 
-def _sum(found: Conservation) -> Html:
-    parts = [element("li", element("b", rows(found.rows)), element("span", "rows"))]
+def _sum(found: Conservation, what: str) -> Html:
+    parts = [element("li", element("b", rows(found.rows)), element("span", what))]
     for sign, name in zip("=++++", _CLASSES, strict=True):
         count = getattr(found, name)
         parts.append(element("li", sign, class_="sign", aria_hidden="true"))
         wrong = "wrong" if name == "lost" and count else None
         parts.append(element("li", element("b", rows(count)), element("span", name), class_=wrong))
-    return joined(element("ul", *parts, class_="sum"), element("p", _MEANS, class_="means"))
+    return joined(
+        element("ul", *parts, class_="sum"), element("p", _COPIED if what == "points" else _MEANS, class_="means")
+    )
 
 
 def _since(report: Report, found: Conservation) -> str | None:
@@ -52,6 +72,8 @@ def _since(report: Report, found: Conservation) -> str | None:
         return None
     more = found.rows - report.at_expand
     change = "as many as now" if not more else f"{rows(abs(more))} {'fewer' if more > 0 else 'more'} than now"
+    if report.subject.shape == "copy":
+        return f"When the copy began the source had {rows(report.at_expand)} points, {change}."
     return f"When the migration began to follow the table it had {rows(report.at_expand)} such rows, {change}."
 
 
@@ -59,13 +81,16 @@ def left_out_part(report: Report) -> Html | None:
     """Rows without a vector of their whole text, by reason; None where there are none."""
     marked = any(each.kind == "marked" for each in report.left_out)
     title = "Rows without a new vector, or with one of a part of their text" if marked else "Rows without a new vector"
+    what = "Rows"
+    if report.subject.shape == "copy":
+        title, what = "Points that are not in the new place", "Points"
     if not report.left_out:
         without = report.conservation is not None and report.conservation.skipped + report.conservation.dead
         said = "The list with the reasons was removed by finish; only the counts above are left."
         return section(title, element("p", said)) if without and report.state == "finished" else None
     lines = [(each.kind, each.reason, rows(each.rows)) for each in report.left_out]
     keys = element("p", "limosa status FILE --failed lists their keys and whole reasons.", class_="means")
-    return section(title, table(("Kind", "Reason", "Rows"), lines, numbers=(2,)), keys)
+    return section(title, table(("Kind", "Reason", what), lines, numbers=(2,)), keys)
 
 
 def money_part(report: Report) -> Html:
@@ -74,6 +99,8 @@ def money_part(report: Report) -> Html:
     when = "as this report was made" if report.state != "finished" else "by the ledger’s last sample, made at finish"
     made = aside(f"Estimated by the plan that was locked on {moment(report.began)}; paid: {when}.")
     if bill.spending is None:
+        if report.subject.sends_to == "" and report.subject.shape == "copy" and not bill.tokens:
+            return section("Money", element("p", "Nothing was embedded: the vectors are those of the source."))
         said = "Nothing was to be paid: the model runs without a price, or no price was known when the plan was locked."
         tokens = f"{rows(bill.tokens)} tokens of {rows(bill.texts)} texts were embedded." if bill.tokens else None
         return section("Money", made, element("p", said), element("p", tokens) if tokens else None)

@@ -26,7 +26,8 @@ def course_part(report: Report) -> Html:
     course = report.course
     if not course.cells:
         return section(_TITLE, element("p", "No run has left samples of its progress in the ledger."))
-    figures = [_coverage(course, report.at_expand), _rate(course)]
+    what = "points" if report.subject.shape == "copy" else "rows"
+    figures = [_coverage(course, report.at_expand, what), _rate(course, what)]
     writes = "write transactions, in which rows are locked"
     for title, what, overall, of in (
         ("Write transactions", writes, course.writes, lambda cell: cell.writes),
@@ -47,32 +48,34 @@ def _x(course: Course) -> Axis:
     return time_axis(course.worked_s, "time worked")
 
 
-def _coverage(course: Course, at_expand: int | None) -> Html:
+def _coverage(course: Course, at_expand: int | None, what: str) -> Html:
     points = [(0.0, 0.0), *((cell.to_s, float(cell.filled)) for cell in course.cells)]
-    y = amount_axis(max(course.filled, at_expand or 0, 1), "rows", whole=True)
-    limit = (float(at_expand), f"{rows(at_expand)} rows at the beginning") if at_expand else None
-    said = f"Rows that the first pass had met: {rows(course.filled)} at the end."
+    y = amount_axis(max(course.filled, at_expand or 0, 1), what, whole=True)
+    limit = (float(at_expand), f"{rows(at_expand)} {what} at the beginning") if at_expand else None
+    said = f"{what.capitalize()} that the first pass had met: {rows(course.filled)} at the end."
     if course.followed:
         were = "1 change was" if course.followed == 1 else f"{rows(course.followed)} changes were"
         said += f" Besides, {were} followed."
     numbers = table(
-        ("Until", "Rows"), [(duration(cell.to_s), rows(cell.filled)) for cell in course.cells], numbers=(0, 1)
+        ("Until", what.capitalize()),
+        [(duration(cell.to_s), rows(cell.filled)) for cell in course.cells],
+        numbers=(0, 1),
     )
-    drawing = line([Line("rows", points)], _x(course), y, label="Coverage: rows met over time worked", limit=limit)
+    drawing = line([Line(what, points)], _x(course), y, label=f"Coverage: {what} met over time worked", limit=limit)
     return figure("Coverage", drawing, said, numbers)
 
 
-def _rate(course: Course) -> Html:
-    y = amount_axis(max(cell.rate_per_s for cell in course.cells), "rows a second")
+def _rate(course: Course, what: str) -> Html:
+    y = amount_axis(max(cell.rate_per_s for cell in course.cells), f"{what} a second")
     items = [Bar(cell.from_s, cell.to_s, cell.rate_per_s) for cell in course.cells]
     total = course.filled + course.followed
-    said = f"Rows a second, by all workers; {rows(total / max(course.worked_s, 0.001))} on average."
+    said = f"{what.capitalize()} a second, by all workers; {rows(total / max(course.worked_s, 0.001))} on average."
     numbers = table(
-        ("From", "Until", "Rows a second"),
+        ("From", "Until", f"{what.capitalize()} a second"),
         [(duration(cell.from_s), duration(cell.to_s), plain(round(cell.rate_per_s, 1))) for cell in course.cells],
         numbers=(0, 1, 2),
     )
-    return figure("Rate", bars(items, _x(course), y, label="Rate: rows a second over time worked"), said, numbers)
+    return figure("Rate", bars(items, _x(course), y, label=f"Rate: {what} a second over time worked"), said, numbers)
 
 
 def _durations(course: Course, what: tuple[str, str], overall: Timing, of: Callable[[Cell], Timing | None]) -> Html:

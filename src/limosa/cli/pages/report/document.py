@@ -21,6 +21,11 @@ _VERDICTS = {
     "could not be checked": ("open", "? Not everything could be checked"),
 }
 
+_TITLE = "Report of a migration of embeddings"
+
+_TITLES = {"copy": "Report of a copy between stores"}
+"""What the page is called, by shape."""
+
 _STATES = {
     "running": "a run is under way",
     "stopped": "begun, not verified",
@@ -39,7 +44,7 @@ _OTHERWISE = {
     ("split", "switched"): "a view over the new tables stands in the old table’s place; the old table is kept",
     ("split", "finished"): "finished; the view reads and writes the new tables alone",
     ("copy", "verified"): "verified; the application still reads and writes the old store",
-    ("copy", "switched"): "the application is to read the new table; what changes there flows back to the old store",
+    ("copy", "switched"): "the application is to read the new store; what changes there flows back to the old store",
     ("copy", "finished"): "finished; the old store is left as it was then",
 }
 """What a state means where no model takes another's place; by shape and state."""
@@ -79,13 +84,13 @@ def document(report: Report) -> str:
 
 def _header(report: Report) -> Html:
     subject = report.subject
-    spaces = f"in {subject.place}"
+    spaces = subject.place if subject.shape == "copy" else f"in {subject.place}"
     if subject.old is not None and subject.new is not None:
         alike = subject.old.fingerprint == subject.new.fingerprint
         spaces = f"{subject.new.title if alike else f'{subject.old.title} → {subject.new.title}'}, {spaces}"
     return element(
         "header",
-        element("div", f"Report of a migration of embeddings · {moment(report.made_at)}", class_="brow"),
+        element("div", f"{_TITLES.get(subject.shape, _TITLE)} · {moment(report.made_at)}", class_="brow"),
         element("h1", subject.name),
         element("div", spaces, class_="spaces"),
     )
@@ -108,8 +113,8 @@ def _subject(report: Report) -> Html:
         facts(
             [
                 ("Migration", f"{subject.name} ({subject.id}), {subject.shape}, layout {subject.layout}"),
-                ("Place", f"{subject.place}, by {subject.store}"),
-                ("Filter", subject.where or "every row"),
+                ("Place", subject.place if subject.shape == "copy" else f"{subject.place}, by {subject.store}"),
+                ("Filter", subject.where or ("" if subject.shape == "copy" else "every row")),
                 ("Old space", _space(subject.old)),
                 ("New space", _space(subject.new)),
                 ("Texts sent", sent),

@@ -37,24 +37,33 @@ _MEANS = {
 }
 """What each proof asks; one that is not named here speaks for itself."""
 
+_MEANS_OF_COPY = {
+    **_MEANS,
+    "conservation": "Is every point of the source in exactly one class, and none lost?",
+    "tables": "How many points are in the new place, and is each of them the source’s?",
+    "latency": "Does the new store answer in time, 95 times in 100?",
+}
+"""The same, of a copy."""
+
 
 def proofs_part(report: Report) -> Html:
     """Each proof with its verdict and evidence."""
     title = "Proofs"
     if not report.proofs:
         return section(title, element("p", "No proof stands: they are made when every row is filled."))
+    means = _MEANS_OF_COPY if report.subject.shape == "copy" else _MEANS
     when = moment(report.proved_at)
     made = f"Made on {when}, by the last verify. “Not checked” is neither proved nor different."
-    return section(title, aside(made), *(_proof(each) for each in report.proofs))
+    return section(title, aside(made), *(_proof(each, means) for each in report.proofs))
 
 
-def _proof(proof: Proof) -> Html:
+def _proof(proof: Proof, means: Mapping[str, str]) -> Html:
     figures = list(_flat({name: value for name, value in proof.evidence.items() if name != "sql"}))
     sql = proof.evidence.get("sql")
     by_hand = element("details", element("summary", "SQL to repeat it"), element("pre", str(sql))) if sql else None
     evidence = element("details", element("summary", "Evidence"), facts(figures)) if figures else None
-    means = _MEANS.get(proof.name)
-    told = element("div", element("h3", proof.name), element("p", means, class_="means") if means else None)
+    asked = means.get(proof.name)
+    told = element("div", element("h3", proof.name), element("p", asked, class_="means") if asked else None)
     found = element("div", told, element("p", f"{proof.said}."), evidence, by_hand)
     return element(
         "div", element("div", _VERDICTS[proof.verdict], class_=f"badge {proof.verdict}"), found, class_="proof"

@@ -68,6 +68,12 @@ SELECT %(migration)s, ARRAY(SELECT jsonb_array_elements_text(e->'key')), %(kind)
 FROM jsonb_array_elements(%(rows)s::jsonb) AS e
 ON CONFLICT (migration, key) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, changed = now();
 
+-- name: trace
+INSERT INTO limosa.trace (migration, key, trace)
+SELECT %(migration)s, ARRAY(SELECT jsonb_array_elements_text(e->'key')), e->>'trace'
+FROM jsonb_array_elements(%(rows)s::jsonb) AS e
+ON CONFLICT (migration, key) DO UPDATE SET trace = excluded.trace;
+
 -- name: forgive
 DELETE FROM limosa.exception WHERE migration = %(migration)s AND key IN (
     SELECT ARRAY(SELECT jsonb_array_elements_text(k)) FROM jsonb_array_elements(%(keys)s::jsonb) AS k);

@@ -64,6 +64,9 @@ DELETE FROM limosa.job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa.exception WHERE migration = %(id)s;
 
+-- name: sweep_traces
+DELETE FROM limosa.trace WHERE migration = %(id)s;
+
 -- name: sweep_marks
 DELETE FROM limosa.mark WHERE migration = %(id)s;
 
@@ -81,6 +84,10 @@ DELETE FROM limosa.operation WHERE migration = %(id)s;
 
 -- name: operations
 SELECT id, state FROM limosa.operation WHERE migration = %(id)s ORDER BY position;
+
+-- name: switched_at
+-- Noted in the transaction that switched.
+SELECT changed FROM limosa.operation WHERE migration = %(id)s AND id = 'switch' AND state = 'done';
 
 -- name: note_operation
 INSERT INTO limosa.operation (migration, id, position, state) VALUES (%(id)s, %(operation)s, %(position)s, %(state)s)

@@ -64,6 +64,14 @@ CREATE TABLE IF NOT EXISTS limosa.exception (
     PRIMARY KEY (migration, key)
 );
 
+-- What a point was like when it came to be dead or skipped, where changes are found by looking: a digest.
+CREATE TABLE IF NOT EXISTS limosa.trace (
+    migration text NOT NULL,
+    key       text[] NOT NULL,
+    trace     text NOT NULL,
+    PRIMARY KEY (migration, key)
+);
+
 -- Rows whose text was not embedded as it is: cut, or pooled from pieces.
 CREATE TABLE IF NOT EXISTS limosa.mark (
     migration text NOT NULL,

@@ -63,6 +63,12 @@ SELECT %(migration)s, json_extract(e.value, '$.key'), %(kind)s, json_extract(e.v
 FROM json_each(%(rows)s) AS e WHERE true
 ON CONFLICT (migration, key) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, changed = excluded.changed;
 
+-- name: trace
+INSERT INTO limosa_trace (migration, key, trace)
+SELECT %(migration)s, json_extract(e.value, '$.key'), json_extract(e.value, '$.trace')
+FROM json_each(%(rows)s) AS e WHERE true
+ON CONFLICT (migration, key) DO UPDATE SET trace = excluded.trace;
+
 -- name: forgive
 DELETE FROM limosa_exception WHERE migration = %(migration)s AND key IN (SELECT k.value FROM json_each(%(keys)s) AS k);
 

@@ -62,6 +62,9 @@ DELETE FROM limosa_job WHERE migration = %(id)s;
 -- name: sweep_exceptions
 DELETE FROM limosa_exception WHERE migration = %(id)s;
 
+-- name: sweep_traces
+DELETE FROM limosa_trace WHERE migration = %(id)s;
+
 -- name: sweep_marks
 DELETE FROM limosa_mark WHERE migration = %(id)s;
 
@@ -79,6 +82,10 @@ DELETE FROM limosa_operation WHERE migration = %(id)s;
 
 -- name: operations
 SELECT id, state FROM limosa_operation WHERE migration = %(id)s ORDER BY position;
+
+-- name: switched_at
+-- Noted in the transaction that switched.
+SELECT changed FROM limosa_operation WHERE migration = %(id)s AND id = 'switch' AND state = 'done';
 
 -- name: note_operation
 INSERT INTO limosa_operation (migration, id, position, state) VALUES (%(id)s, %(operation)s, %(position)s, %(state)s)

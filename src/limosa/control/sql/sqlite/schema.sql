@@ -61,6 +61,14 @@ CREATE TABLE IF NOT EXISTS limosa_exception (
     PRIMARY KEY (migration, key)
 );
 
+-- What a point was like when it came to be dead or skipped, where changes are found by looking: a digest.
+CREATE TABLE IF NOT EXISTS limosa_trace (
+    migration TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    trace     TEXT NOT NULL,
+    PRIMARY KEY (migration, key)
+);
+
 -- Rows whose text was not embedded as it is: cut, or pooled from pieces.
 CREATE TABLE IF NOT EXISTS limosa_mark (
     migration TEXT NOT NULL,

@@ -50,6 +50,18 @@ class LedgerNotes:
         )
         return {(key,): str(kind) for key, kind in found if kind is not None}
 
+    def traces(self, keys: Sequence[Key], tx: Tx) -> Mapping[Key, str]:
+        """The traces of those that are dead or skipped."""
+        assert isinstance(tx, PostgresTx)  # noqa: S101
+        found = tx.raw(
+            "SELECT s.k, t.trace FROM unnest($1::text[]) AS s(k)"
+            " JOIN limosa.exception AS x ON x.migration = $2 AND x.key = ARRAY[s.k]"
+            " JOIN limosa.trace AS t ON t.migration = $2 AND t.key = ARRAY[s.k]",
+            [key for (key,) in keys],
+            self.id,
+        )
+        return {(key,): str(trace) for key, trace in found}
+
     def unread(self, tx: Tx) -> list[tuple[Key | None, Key]]:
         """Ranges that no worker has read yet."""
         assert isinstance(tx, PostgresTx)  # noqa: S101

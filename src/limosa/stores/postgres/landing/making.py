@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from limosa.model.fields import mistaken, suggestion
 from limosa.model.migration import Index, Match
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
@@ -100,12 +101,16 @@ def _free(site: Site, tx: PostgresTx) -> Iterator[Check]:
 
 def _mixed(site: Site, collected: Collected, sample: Sequence[Point]) -> Iterator[Check]:
     """Fields that are one thing here and another there, and such as no sampled point has."""
-    for column, source in () if collected.fields else named(site.form, collected, sample):
+    columns = named(site.form, collected, sample)
+    unknown = mistaken((each.payload for each in sample), [source for _, source in columns]) if sample else {}
+    for column, source in columns:
+        if source.partition(".")[0] in collected.fields:
+            continue
         found = kinds(sample, source)
         seen = {kind: count for kind, count in found.items() if kind != "null"}
         if not seen and sample:
-            said = f"None of {len(sample):,} sampled points has a field {source}; the column {column} becomes jsonb."
-            yield Check(name="fields", verdict="note", said=said)
+            said = f"None of {len(sample):,} sampled points has a field {source}, and the column {column} becomes jsonb"
+            yield Check(name="fields", verdict="note", said=said + (suggestion(unknown.get(source, "")) or "."))
         elif len(seen) > 1 and set(seen) != {"whole number", "number"}:
             told = ", ".join(f"{count:,} times a {kind}" for kind, count in sorted(seen.items()))
             said = f"{source} is {told} in {len(sample):,} sampled points; the column {column} becomes jsonb."
