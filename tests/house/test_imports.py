@@ -13,7 +13,7 @@ from tests.house.tree import Module, package
 
 VENDORS = {
     "numpy": ("",),
-    "orjson": ("embedders/", "stores/files/", "stores/sqlite/"),
+    "orjson": ("embedders/", "stores/crossing/", "stores/files/", "stores/postgres/", "stores/sqlite/"),
     "urllib3": ("embedders/", "stores/sqlite/"),
     "simdjson": ("embedders/", "stores/sqlite/"),
     "pybase64": ("embedders/", "stores/sqlite/"),

@@ -94,7 +94,7 @@ def test_wide_vectors_go_there_with_an_index_and_back(database: str, tmp_path: P
             assert app.run().verdict == "proved"
             _assert_found(app, database, points)
             app.cutover()
-            app.finish()
+            app.finish(now=True)
     [(type_,)] = asked(
         database,
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'wide'::regclass"
