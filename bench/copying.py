@@ -226,23 +226,38 @@ def limosa_s(section: dict[str, Any]) -> tuple[float, float]:
 
 
 _RUN = """
-import json, sys
+import json, re, sys, threading
 from limosa.app import open_app
+
+def resident(kind):
+    return int(re.search(kind + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+def watch():
+    global own
+    while not ended.wait(0.01):
+        own = max(own, resident("RssAnon"))
+
+own, ended = 0, threading.Event()
+threading.Thread(target=watch, daemon=True).start()
 app = open_app(json.loads(sys.argv[1]))
 assert app.run().verdict == "proved"
 app.rollback()
 app.close()
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+ended.set()
+print(resident("VmHWM"), own)
 """
 
 
-def peak_mb(section: dict[str, Any]) -> float:
-    """Peak of the resident memory of a process that runs the migration, in MB, the code of its libraries included.
+def peak_mb(section: dict[str, Any]) -> tuple[float, float]:
+    """Peaks of the resident memory of a process that runs the migration, in MB: of all of it, and of what is its own.
 
-    As the kernel counts it for this program alone: ``ru_maxrss`` of a child begins with what its parent had.
+    The first counts the pages of mapped files too, libraries and an engine's segments, which the kernel takes back
+    when it wants to. As the kernel counts it for this program alone: ``ru_maxrss`` of a child begins with what its
+    parent had.
     """
     found = subprocess.run([sys.executable, "-c", _RUN, json.dumps(job(section))], capture_output=True, check=True)
-    return int(found.stdout.split()[-1]) / 1024
+    whole, own = found.stdout.split()
+    return int(whole) / 1024, int(own) / 1024
 
 
 def measure(name: str, *, rows: int, d: int, runs: int) -> None:
@@ -267,7 +282,8 @@ def measure(name: str, *, rows: int, d: int, runs: int) -> None:
             print(f"{name}, rows/s: {told}; backfill to the slower limit {limits[-1]:.2f}", flush=True)
         said = f"{name}, {rows:,} x {d}: backfill to the slower limit {_spread(limits)}"
         said += f"; with verify to the pipe {_spread(pipes)}" if pipes else ""
-        print(f"{said}; peak {peak_mb(section):,.0f} MB", flush=True)
+        whole, own = peak_mb(section)
+        print(f"{said}; peak {whole:,.0f} MB, without mapped files {own:,.0f} MB", flush=True)
 
 
 def _spread(values: list[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from limosa.errors import Refused
@@ -40,6 +41,8 @@ def _format(kind: str) -> Format:
         from limosa.stores.files.lines import LinesFormat
 
         return LinesFormat()
+    # Looked at once, when Arrow is loaded: its own allocator keeps more of what was freed (see bench.copying).
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         from limosa.stores.files.tables import TableFormat
     except ModuleNotFoundError as error:
