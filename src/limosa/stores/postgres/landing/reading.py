@@ -21,6 +21,9 @@ __all__ = ["WHOLE", "PointReader"]
 WHOLE = {"smallint": 1 << 15, "integer": 1 << 31, "bigint": 1 << 63}
 """Types of keys that are whole numbers, and the first number that is too large for them."""
 
+_ITERATIVE = "hnsw.iterative_scan"
+"""Known from pgvector 0.8 on, once its library is loaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointReader:
@@ -28,20 +31,19 @@ class PointReader:
 
     Attributes:
         schema: of pgvector.
+        listed: where the keys of the rows that are points are listed, in a column ``key``; None where all of them are.
     """
 
     database: Database
     relation: Relation
     arrived: Arrived
     schema: str
+    listed: Relation | None = None
 
     def read(self, after: Key | None, limit: int, *, bare: bool = False) -> list[Point]:
         """The points behind a key, in the order of ``order``."""
         beyond = f" WHERE {self._key} > $1::text::{self.arrived.key.type}" if after is not None else ""
-        sql = (
-            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t{beyond}"
-            f" ORDER BY {self._key} LIMIT {int(limit)}"
-        )
+        sql = f"SELECT {self._cells(bare=bare)} FROM {self._rows}{beyond} ORDER BY {self._key} LIMIT {int(limit)}"
         with self.database.autocommit() as tx:
             found = tx.raw(sql, *(after or ()), binary=True, prepare=False)
         return points_of(found, self.arrived, bare=bare)
@@ -49,7 +51,7 @@ class PointReader:
     def last(self) -> Key | None:
         """The last key there is now."""
         # An unqualified name would be that of the text that is selected.
-        sql = f"SELECT {self._cells(bare=True)} FROM {self.relation.sql} AS t ORDER BY {self._key} DESC LIMIT 1"
+        sql = f"SELECT {self._cells(bare=True)} FROM {self._rows} ORDER BY {self._key} DESC LIMIT 1"
         with self.database.autocommit() as tx:
             found = tx.raw(sql)
         return (found[0][0],) if found else None
@@ -60,7 +62,7 @@ class PointReader:
         if not fitting:
             return []
         sql = (
-            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t"
+            f"SELECT {self._cells(bare=bare)} FROM {self._rows}"
             f" JOIN unnest($1::text[]) AS s(k) ON t.{quoted(self.arrived.key.name)} = s.k::{self.arrived.key.type}"
         )
         with self.database.autocommit() as tx:
@@ -77,11 +79,14 @@ class PointReader:
         distance = f"t.{column} {operator} $1::text::{quoted(self.schema)}.vector"
         sql = (
             f"SELECT t.{quoted(self.arrived.key.name)}::text, {SIMILARITIES[metric].format(f'({distance})')}"
-            f" FROM {self.relation.sql} AS t WHERE t.{column} IS NOT NULL ORDER BY {distance} LIMIT {int(k)}"
+            f" FROM {self._rows} WHERE t.{column} IS NOT NULL ORDER BY {distance} LIMIT {int(k)}"
         )
         with self.database.begin() as tx:
             if exact:
                 tx.raw("SET LOCAL enable_indexscan = off")
+            elif self.listed is not None:
+                # Rows that are no points stand in the index too, and would crowd the points out.
+                tx.raw("SELECT set_config(name, 'strict_order', true) FROM pg_settings WHERE name = $1", _ITERATIVE)
             return [((key,), float(near)) for key, near in tx.raw(sql, text_of_vector(vector), prepare=False)]
 
     def order(self, key: Key) -> tuple[int, ...]:
@@ -101,10 +106,20 @@ class PointReader:
         return [key for key in found if _is_uuid(key)] if kind == "uuid" else [key for key in found if "\0" not in key]
 
     @property
+    def _rows(self) -> str:
+        """What stands behind FROM."""
+        table = f"{self.relation.sql} AS t"
+        if self.listed is None:
+            return table
+        return f"{table} JOIN {self.listed.sql} AS l ON l.key = t.{quoted(self.arrived.key.name)}"
+
+    @property
     def _key(self) -> str:
         # A text's order is the same everywhere only by its bytes.
         bytewise = "" if self.arrived.key.type in {*WHOLE, "uuid"} else ' COLLATE "C"'
-        return f"t.{quoted(self.arrived.key.name)}{bytewise}"
+        # The list's index leads to the points alone.
+        column = f"t.{quoted(self.arrived.key.name)}" if self.listed is None else "l.key"
+        return f"{column}{bytewise}"
 
     def _cells(self, *, bare: bool) -> str:
         cells = [f"t.{quoted(self.arrived.key.name)}::text"]

@@ -86,15 +86,20 @@ def _sized(cell: bytes | None) -> bytes:
     return b"\xff\xff\xff\xff" if cell is None else struct.pack(">i", len(cell)) + cell
 
 
+_WHOLE = {"smallint": ">h", "integer": ">i", "bigint": ">q"}
+
+
 def _key(key: str, column: Field) -> bytes:
-    if column.type == "bigint":
-        if not key.isdecimal() or int(key) >= 1 << 63:
-            raise Unfit(f"its id does not fit into {column.name}, which takes bigint")
-        return struct.pack(">q", int(key))
+    if column.type in _WHOLE:
+        try:
+            return struct.pack(_WHOLE[column.type], int(key) if str(int(key)) == key else "")
+        except (ValueError, struct.error) as error:
+            raise Unfit(f"its id does not fit into {column.name}, which takes {column.type}") from error
     if column.type == "uuid":
-        if "-" not in key:
-            raise Unfit(f"its id is no UUID, and {column.name} takes none else")
-        return uuid.UUID(key).bytes
+        try:
+            return uuid.UUID(key if "-" in key else "").bytes
+        except ValueError as error:
+            raise Unfit(f"its id is no UUID, and {column.name} takes none else") from error
     try:
         return text_bytes(key)
     except Unfit as error:

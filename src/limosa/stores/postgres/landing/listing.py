@@ -1,0 +1,127 @@
+"""The list of points in a table of the application's: which rows came, so that no other one is ever touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from limosa.model.operation import Operation
+from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.landing.columns import Arrived
+from limosa.stores.postgres.landing.site import Site
+from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
+
+__all__ = ["Listing", "listing", "listing_of"]
+
+BATCH_ROWS = 1000
+"""Rows that a rollback deletes in one transaction."""
+
+
+def listing(site: Site, arrived: Arrived, listed: Relation) -> list[Operation]:
+    """Makes the list, of the key's own type and collation; and what takes the points away again."""
+    table, key = site.relation.sql, quoted(arrived.key.name)
+    made = Operation(
+        id="make-list",
+        step="expand",
+        title=f"Make {listed}, which lists the rows of {site.relation} that are points",
+        do=(
+            f"CREATE TABLE {listed.sql} AS SELECT t.{key} AS key FROM {table} AS t WITH NO DATA",
+            f"ALTER TABLE {listed.sql} ADD PRIMARY KEY (key)",
+            f"COMMENT ON TABLE {listed.sql} IS {literal(site.mark)}",
+        ),
+        undo=(f"DROP TABLE IF EXISTS {listed.sql}",),
+        probe=site.made,
+    )
+    landing = Operation(
+        id="land",
+        step="expand",
+        title=f"Let points become rows of {site.relation}; a rollback deletes those, and no other",
+        do=("SELECT 1",),
+        undo=(_deleting(site, key, listed, type_=arrived.key.type),),
+        transactional=False,
+        settings=(("limosa.writing", "on"),),
+    )
+    return [made, landing]
+
+
+def _deleting(site: Site, key: str, listed: Relation, *, type_: str) -> str:
+    """In the order of the keys, so that a page does not meet again what was deleted before it."""
+    return "DO " + dollar_quoted(
+        f"DECLARE page {type_}[]; BEGIN LOOP"
+        f" page := ARRAY(SELECT l.key FROM {listed.sql} AS l WHERE page IS NULL OR l.key > page[cardinality(page)]"
+        f" ORDER BY l.key LIMIT {BATCH_ROWS}); EXIT WHEN cardinality(page) = 0;"
+        f" DELETE FROM {site.relation.sql} AS t WHERE t.{key} = ANY (page) AND EXISTS"
+        f" (SELECT FROM {listed.sql} AS l WHERE l.key = t.{key});"
+        f" DELETE FROM {listed.sql} AS l WHERE l.key = ANY (page); COMMIT; END LOOP; END"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The rows of one table by their keys: which of them are points.
+
+    Attributes:
+        key: the column as SQL writes it; ``type``: its type.
+        made: the column for ids that are made, as SQL writes it; None where ids are carried.
+    """
+
+    site: Site
+    key: str
+    type: str
+    made: str | None = None
+
+    def standing(self, keys: Sequence[str], tx: PostgresTx) -> dict[str, bool]:
+        """Of these keys those that rows have already, and whether the row is a point."""
+        point, joined = "true", ""
+        if self.site.listed is not None:
+            point, joined = "l.key IS NOT NULL", f" LEFT{self._joined}"
+        # A plan that was kept is one for the table as small as it was.
+        return dict(tx.raw(f"SELECT s.k, {point} FROM {self._given}{joined}", list(keys), prepare=False))
+
+    def lock(self, keys: Sequence[str], tx: PostgresTx) -> dict[str, str | None]:
+        """Locks the rows of these points until the commit, but those that somebody else has locked.
+
+        Returns:
+            Their keys, with the ids that were made for them.
+        """
+        made = f"t.{self.made}::text" if self.made is not None else "NULL"
+        sql = f"SELECT s.k, {made} FROM {self._given}{self._joined} FOR NO KEY UPDATE OF t SKIP LOCKED"
+        return dict(tx.raw(sql, list(keys), prepare=False))
+
+    def add(self, keys: Sequence[str], tx: PostgresTx) -> int:
+        """Lists rows that have just been written; how many of them stand."""
+        listed = self.site.listed
+        if listed is None:
+            return len(keys)
+        sql = f"INSERT INTO {listed.sql} (key) SELECT t.{self.key} FROM {self._given} ON CONFLICT (key)"
+        return len(tx.raw(f"{sql} DO UPDATE SET key = excluded.key RETURNING 1", list(keys), prepare=False))
+
+    def delete(self, keys: Sequence[str], tx: PostgresTx) -> None:
+        """Deletes points.
+
+        Rows are locked before their place in the list, as the application's own statements do it by the triggers.
+        """
+        table, listed = self.site.relation.sql, self.site.listed
+        sql = f"WITH held AS MATERIALIZED (SELECT t.{self.key} AS key FROM {self._given}{self._joined} FOR UPDATE OF t)"
+        rows = "held"
+        if listed is not None:
+            sql += f", gone AS (DELETE FROM {listed.sql} AS l USING held WHERE l.key = held.key RETURNING l.key)"
+            rows = "gone"
+        tx.raw(
+            f"{sql} DELETE FROM {table} AS t USING {rows} WHERE t.{self.key} = {rows}.key", list(keys), prepare=False
+        )
+
+    @property
+    def _given(self) -> str:
+        return f"unnest($1::text[]) AS s(k) JOIN {self.site.relation.sql} AS t ON t.{self.key} = s.k::{self.type}"
+
+    @property
+    def _joined(self) -> str:
+        listed = self.site.listed
+        return f" JOIN {listed.sql} AS l ON l.key = t.{self.key}" if listed is not None else ""
+
+
+def listing_of(site: Site, arrived: Arrived) -> Listing:
+    """What lists the rows of a table with these columns."""
+    made = next((quoted(each.name) for each in arrived.of("made")), None)
+    return Listing(site, quoted(arrived.key.name), arrived.key.type, made)

@@ -1,0 +1,135 @@
+"""A table of an application's that has rows of its own, and a folder of points that are to become rows of it too."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from limosa.app import App, open_app
+from limosa.model.batch import Vectors
+from limosa.model.point import Collected, Json, Point
+from tests.journey.collection_world import D, Stand, specs, stand
+
+__all__ = [
+    "ACCEPT",
+    "COLUMNS",
+    "OWN",
+    "POINTS",
+    "TABLE",
+    "copied",
+    "edit",
+    "key",
+    "listed",
+    "own_rows",
+    "points",
+    "sql",
+    "text",
+    "vector",
+    "world",
+]
+
+POINTS, OWN = 120, 30
+
+ACCEPT = frozenset({"--accept-existing"})
+
+COLUMNS = {"content": "content", "slug": "slug", "stars": "stars"}
+
+TABLE = f"""
+CREATE TABLE documents (
+    id uuid PRIMARY KEY, content text NOT NULL, slug varchar(40) UNIQUE, stars integer CHECK (stars >= 0),
+    owner bigint DEFAULT 7, created timestamptz NOT NULL DEFAULT '2026-01-01', metadata jsonb,
+    embedding vector({D}), words int GENERATED ALWAYS AS (length(content)) STORED
+);
+COMMENT ON TABLE documents IS 'the application''s own words';
+"""
+
+
+def key(number: int) -> str:
+    """The id of a point, or of one of the application's rows where it is below zero."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"existing {number}"))
+
+
+def vector(number: int) -> Vectors:
+    """Another one for each number."""
+    return np.random.default_rng(number + 10_000).normal(size=D).astype(np.float32)
+
+
+def text(values: Vectors) -> str:
+    """As Postgres reads it."""
+    return f"[{','.join(repr(float(each)) for each in values)}]"
+
+
+def points(numbers: Sequence[int], **payload: Json) -> list[Point]:
+    """Points with a content, a slug, stars, and something else."""
+    return [
+        Point(
+            key=(key(number),),
+            vectors={"": vector(number)},
+            payload={
+                "content": f"text {number}",
+                "slug": f"point-{number}",
+                "stars": number,
+                "more": {"of it": [number]},
+                **payload,
+            },
+        )
+        for number in numbers
+    ]
+
+
+def sql(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """What the application says to its database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def own_rows(url: str) -> str:
+    """The application's rows, bit for bit, with the place where each version of them stands."""
+    found = sql(url, "SELECT ctid, xmin, d::text FROM documents AS d WHERE content LIKE 'own %' ORDER BY id")
+    return "\n".join(map(str, found))
+
+
+def listed(url: str) -> set[str]:
+    """Keys of what limosa calls a point."""
+    [(name,)] = sql(url, "SELECT relname FROM pg_class WHERE relname LIKE 'landed%%' AND relkind = 'r'")
+    return {str(found) for (found,) in sql(url, f"SELECT key FROM limosa.{name}")}
+
+
+@contextmanager
+def world(url: str, folder: Path) -> Iterator[Stand]:
+    """The table with its rows, and a folder ``points``."""
+    sql(url, TABLE)
+    with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO documents (id, content, slug, owner, embedding) VALUES (%s, %s, %s, %s, %s)",
+            [(key(-n), f"own {n}", f"own-{n}", n, text(vector(-n))) for n in range(1, OWN + 1)],
+        )
+    with stand("jsonl", folder, url) as near:
+        near.fill("points", Collected(points=0, ids="uuid", vectors=specs()), points(range(POINTS)))
+        yield near
+
+
+def copied(near: Stand, **target: object) -> App:
+    """The migration; the database is what LIMOSA_TEST_URL says."""
+    return open_app(
+        {
+            "name": "into-documents",
+            "source": near.section("points"),
+            "target": {"store": "env:LIMOSA_TEST_URL", "table": "documents", "columns": COLUMNS, **target},
+            "backfill": {"batch_rows": 25},
+        }
+    )
+
+
+def edit(near: Stand, changed: Sequence[Point], gone: Sequence[int] = ()) -> None:
+    """Changes what is at the source."""
+    with closing(near.open("points")) as found:
+        assert found.write(changed) == []
+        found.erase([(key(number),) for number in gone])
