@@ -103,7 +103,7 @@ def listed(url: str) -> set[str]:
 
 
 @contextmanager
-def world(url: str, folder: Path) -> Iterator[Stand]:
+def world(url: str, folder: Path, *, rows: int = POINTS) -> Iterator[Stand]:
     """The table with its rows, and a folder ``points``."""
     sql(url, TABLE)
     with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
@@ -112,7 +112,7 @@ def world(url: str, folder: Path) -> Iterator[Stand]:
             [(key(-n), f"own {n}", f"own-{n}", n, text(vector(-n))) for n in range(1, OWN + 1)],
         )
     with stand("jsonl", folder, url) as near:
-        near.fill("points", Collected(points=0, ids="uuid", vectors=specs()), points(range(POINTS)))
+        near.fill("points", Collected(points=0, ids="uuid", vectors=specs()), points(range(rows)))
         yield near
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from limosa.errors import Refused
+from limosa.steps.voyage import carry_out
 from tests.crash.world import dump
 from tests.journey.collection_world import Stand
 from tests.journey.existing_world import (
@@ -183,3 +184,20 @@ def test_what_a_constraint_refuses_is_dead_alone(database: str, near: Stand) -> 
         assert sql(database, "SELECT count(*) FROM documents WHERE id = %s", key(7)) == [(0,)]
         app.rollback()
     assert sql(database, "SELECT count(*) FROM documents") == [(30,)]
+
+
+@pytest.mark.parametrize(("table", "left"), [("papers", ("drop-old", "give-up")), ("documents", ("drop-old",))])
+def test_a_finish_that_died_half_way_is_completed(
+    database: str, near: Stand, table: str, left: tuple[str, ...]
+) -> None:
+    with closing(copied(near, table=table)) as app:
+        app.run(accept=ACCEPT)
+        app.cutover()
+        sql(database, f"UPDATE {table} SET content = 'last words' WHERE id = %s", key(1))
+        if "give-up" not in left:
+            app.run()
+        carry_out(app.voyage, "finish", leave=left)
+    with closing(copied(near, table=table)) as app:
+        app.finish()
+        assert app.status().state == "finished"
+    assert near.points("points")[key(1),].payload["content"] == "last words"
