@@ -52,7 +52,7 @@ def test_random_kills_touch_no_row_of_a_table_that_stands(kills: int, database: 
     with existing(database, tmp_path, rows=300) as near:
         before, own = dump(database), own_rows(database)
         job = _job(tmp_path, "existing", near.section("points"), target, database)
-        kill(job, 3, kills=kills)
+        kill(job, 2, kills=kills)
         run_s(job)
         assert own_rows(database) == own
         assert len(listed(database)) == 300

@@ -22,6 +22,7 @@ __all__ = [
     "OWN",
     "POINTS",
     "TABLE",
+    "clerk",
     "copied",
     "edit",
     "key",
@@ -83,11 +84,22 @@ def points(numbers: Sequence[int], **payload: Json) -> list[Point]:
     ]
 
 
-def sql(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+def sql(url: str, statement: str, *values: object, role: str = "postgres") -> list[tuple[Any, ...]]:
     """What the application says to its database."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, options=f"-c role={role}") as connection:
         cursor = connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def clerk(url: str) -> Iterator[str]:
+    """A role of the application's, which has rights on its table and on nothing else."""
+    name = f"clerk_{psycopg.conninfo.conninfo_to_dict(url)['dbname']}"
+    sql(url, f"CREATE ROLE {name}; GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON documents TO {name}")
+    try:
+        yield name
+    finally:
+        sql(url, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def own_rows(url: str) -> str:

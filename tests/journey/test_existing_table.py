@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from limosa.errors import Refused
 from limosa.steps.voyage import carry_out
-from tests.crash.world import dump
+from tests.crash.world import dump, until
 from tests.journey.collection_world import Stand
 from tests.journey.existing_world import (
     ACCEPT,
     POINTS,
+    clerk,
     copied,
     edit,
     key,
@@ -64,20 +68,21 @@ def test_the_way_there_and_back_and_there_again(database: str, near: Stand) -> N
 
 
 def test_what_the_application_changes_flows_back(database: str, near: Stand) -> None:
-    with closing(copied(near)) as app:
+    with closing(copied(near)) as app, clerk(database) as role:
         app.run(accept=ACCEPT)
         # Before the switch its new rows are its own.
         insert = "INSERT INTO documents (id, content, embedding) VALUES (%s, %s, %s)"
-        sql(database, insert, key(-500), "own 500", text(vector(1)))
+        sql(database, insert, key(-500), "own 500", text(vector(1)), role=role)
         app.run()
         app.cutover()
         own = own_rows(database)
-        sql(database, insert, key(700), "born", text(vector(700)))
-        sql(database, "UPDATE documents SET content = 'edited', stars = NULL WHERE id = %s", key(1))
-        sql(database, "DELETE FROM documents WHERE id = ANY (%s::uuid[])", [key(2), key(-1)])
-        sql(database, "UPDATE documents SET id = %s WHERE id = %s", key(701), key(5))
-        sql(database, "UPDATE documents SET owner = 1 WHERE id = %s", key(-2))
-        sql(database, "UPDATE documents SET id = %s WHERE id = %s", key(-600), key(-3))
+        sql(database, insert, key(700), "born", text(vector(700)), role=role)
+        sql(database, "UPDATE documents SET content = 'edited', stars = NULL WHERE id = %s", key(1), role=role)
+        sql(database, "DELETE FROM documents WHERE id = ANY (%s::uuid[])", [key(2), key(-1)], role=role)
+        sql(database, "UPDATE documents SET id = %s WHERE id = %s", key(701), key(5), role=role)
+        sql(database, "UPDATE documents SET owner = 1 WHERE id = %s", key(-2), role=role)
+        sql(database, "UPDATE documents SET id = %s WHERE id = %s", key(-600), key(-3), role=role)
+        assert {change.key[0] for change in app.voyage.store.capture.take(100)} == set(map(key, (700, 1, 2, 5, 701)))
         assert app.run().verdict == "proved"
         found = near.points("points")
         assert found[key(700),].payload == {"content": "born"}
@@ -93,13 +98,20 @@ def test_what_the_application_changes_flows_back(database: str, near: Stand) -> 
     assert len(set(own.splitlines()) - set(left.splitlines())) == 3
 
 
-def test_a_table_that_is_emptied_after_the_switch_empties_the_source(database: str, near: Stand) -> None:
-    with closing(copied(near)) as app:
+def test_a_table_that_is_emptied(database: str, near: Stand) -> None:
+    with closing(copied(near)) as app, clerk(database) as role:
         app.run(accept=ACCEPT)
-        app.cutover()
-        sql(database, "TRUNCATE documents")
+        # Before the switch the points come again, and what took the place of one does not go.
+        sql(database, "TRUNCATE documents", role=role)
+        assert listed(database) == set()
+        sql(database, "INSERT INTO documents (id, content) VALUES (%s, 'own 1')", key(1), role=role)
         app.run()
-        assert near.points("points") == {}
+        assert len(listed(database)) == POINTS - 1
+        app.cutover()
+        sql(database, "TRUNCATE documents", role=role)
+        app.run()
+        # The one that was dead is the source's alone.
+        assert set(near.points("points")) == {(key(1),)}
         app.finish()
 
 
@@ -201,3 +213,63 @@ def test_a_finish_that_died_half_way_is_completed(
         app.finish()
         assert app.status().state == "finished"
     assert near.points("points")[key(1),].payload["content"] == "last words"
+
+
+def test_rows_that_are_locked_hold_up_no_other_and_those_that_are_referred_to_stay(database: str, near: Stand) -> None:
+    sql(database, "CREATE TABLE notes (document uuid REFERENCES documents)")
+    before = dump(database)
+    with closing(copied(near)) as app:
+        app.run(accept=ACCEPT)
+        sql(database, "INSERT INTO notes VALUES (%s)", key(3))
+        with pytest.raises(Refused, match="violates foreign key constraint"):
+            app.rollback()
+        sql(database, "TRUNCATE notes")
+        with psycopg.connect(database) as busy:
+            busy.execute("UPDATE documents SET owner = 1 WHERE id = %s", (key(4),))
+            back = threading.Thread(target=app.rollback)
+            back.start()
+            until(lambda: sql(database, "SELECT count(*) FROM documents") == [(31,)])
+            assert back.is_alive()
+        back.join(60)
+    assert dump(database) == before
+
+
+def test_ids_that_are_made_overwrite_no_row_of_the_application(database: str, near: Stand) -> None:
+    space = uuid.UUID("6f1d2c1e-6a0e-4d3a-9d53-0a2f3c0f8a11")
+    made = {"column": "id", "old": "old_id", "uuid5": "{slug}", "namespace": str(space)}
+    sql(database, "ALTER TABLE documents ADD old_id text NOT NULL UNIQUE DEFAULT gen_random_uuid()::text")
+    sql(database, "INSERT INTO documents (id, content) VALUES (%s, 'own 5')", uuid.uuid5(space, "point-5"))
+    own = own_rows(database)
+    with closing(copied(near, key=made)) as app:
+        assert app.run(accept=ACCEPT).verdict == "proved"
+        [letter] = app.failed(kind="dead")
+        assert letter.key == (key(5),)
+        assert "a row of the application's has the same id by the template" in letter.reason
+        # Two that change what they are named by take each other's id, and one goes on with a new one.
+        edit(near, points([1], slug="point-2") + points([2], slug="point-1") + points([3], slug="new", stars=9))
+        assert app.run().verdict == "proved"
+        ids = dict(sql(database, "SELECT old_id, id FROM documents"))
+        assert [ids[key(n)] for n in (1, 2, 3)] == [uuid.uuid5(space, each) for each in ("point-2", "point-1", "new")]
+        assert own_rows(database) == own
+        app.rollback()
+    assert own_rows(database) == own
+
+
+def test_indexes_and_functions_that_limosa_makes_are_the_only_ones_that_go(database: str, near: Stand) -> None:
+    sql(
+        database,
+        "CREATE INDEX documents_embedding_idx ON documents USING hnsw (embedding vector_l2_ops);"
+        " CREATE INDEX part ON documents USING hnsw (embedding vector_cosine_ops) WHERE owner > 5",
+    )
+    before = dump(database)
+    match = {"function": "match_documents", "returns": ["id", "content"]}
+    with closing(copied(near, match=match)) as app:
+        ending = app.run(accept=ACCEPT)
+        assert ending.verdict == "proved"
+        made = "SELECT indexdef FROM pg_indexes WHERE indexname LIKE %s AND indexdef LIKE %s"
+        [(definition,)] = sql(database, made, "documents_embedding_%_idx", "%vector_cosine_ops%")
+        assert "WHERE" not in definition
+        found = sql(database, "SELECT content FROM match_documents(%s, 0, 5)", text(vector(8)))
+        assert found[0] == ("text 8",)
+        app.rollback()
+    assert dump(database) == before

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limosa.model.operation import Operation
-from limosa.stores.postgres.database import PostgresTx
+from limosa.stores.postgres.database import OWN, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.site import Site
 from limosa.stores.postgres.names import Relation, dollar_quoted, literal, quoted
 
 __all__ = ["Listing", "listing", "listing_of"]
 
-BATCH_ROWS = 1000
-"""Rows that a rollback deletes in one transaction."""
+BATCH_ROWS = 250
+"""Rows that a rollback deletes in one transaction: of 1536 dimensions in some 10 ms."""
+
+PATIENCE_S = 120
+"""How long a rollback waits for rows that are locked, as everything else waits for a table."""
 
 
 def listing(site: Site, arrived: Arrived, listed: Relation) -> list[Operation]:
@@ -45,15 +48,44 @@ def listing(site: Site, arrived: Arrived, listed: Relation) -> list[Operation]:
 
 
 def _deleting(site: Site, key: str, listed: Relation, *, type_: str) -> str:
-    """In the order of the keys, so that a page does not meet again what was deleted before it."""
-    return "DO " + dollar_quoted(
-        f"DECLARE page {type_}[]; BEGIN LOOP"
-        f" page := ARRAY(SELECT l.key FROM {listed.sql} AS l WHERE page IS NULL OR l.key > page[cardinality(page)]"
-        f" ORDER BY l.key LIMIT {BATCH_ROWS}); EXIT WHEN cardinality(page) = 0;"
-        f" DELETE FROM {site.relation.sql} AS t WHERE t.{key} = ANY (page) AND EXISTS"
-        f" (SELECT FROM {listed.sql} AS l WHERE l.key = t.{key});"
-        f" DELETE FROM {listed.sql} AS l WHERE l.key = ANY (page); COMMIT; END LOOP; END"
+    """Page after page in the order of the keys; a row that somebody has locked is waited for while nothing is held.
+
+    Whether a locked row is on the list is asked once it is locked: it may have become another's until then.
+    """
+    table, names = site.relation.sql, listed.sql
+    gave_up = _raised(
+        f"rows of {site.relation} are locked, and could not be deleted within {PATIENCE_S} s.",
+        needed="A moment without a long transaction on the table.",
+        do="Look for one in pg_stat_activity; then repeat the command.",
     )
+    in_use = _raised(
+        f"{site.relation} is in use: points in it may be newer than the source's.",
+        needed="The switch undone.",
+        do="limosa rollback FILE does that first.",
+    )
+    return "DO " + dollar_quoted(
+        f"DECLARE page {type_}[]; held {type_}[]; since timestamptz := clock_timestamp(); BEGIN"
+        # Nothing else asks where the script is run by hand.
+        f" IF ({site.in_use}) THEN {in_use} END IF; LOOP"
+        f" page := ARRAY(SELECT l.key FROM {names} AS l WHERE page IS NULL OR l.key > page[cardinality(page)]"
+        f" ORDER BY l.key LIMIT {BATCH_ROWS});"
+        " IF cardinality(page) = 0 THEN"
+        f" EXIT WHEN NOT EXISTS (SELECT FROM {names});"
+        f" IF clock_timestamp() - since > interval '{PATIENCE_S} s' THEN {gave_up} END IF;"
+        " page := NULL; PERFORM pg_sleep(0.1); CONTINUE; END IF;"
+        f" held := ARRAY(SELECT t.{key} FROM {table} AS t WHERE t.{key} = ANY (page) FOR UPDATE SKIP LOCKED);"
+        f" DELETE FROM {table} AS t WHERE t.{key} = ANY (held)"
+        f" AND EXISTS (SELECT FROM {names} AS l WHERE l.key = t.{key});"
+        " IF FOUND THEN since := clock_timestamp(); END IF;"
+        f" DELETE FROM {names} AS l WHERE l.key = ANY (page)"
+        f" AND NOT EXISTS (SELECT FROM {table} AS t WHERE t.{key} = l.key);"
+        " COMMIT; END LOOP; END"
+    )
+
+
+def _raised(said: str, *, needed: str, do: str) -> str:
+    told = f"DETAIL = {literal(needed)}, HINT = {literal(do)}"
+    return f"RAISE EXCEPTION USING MESSAGE = {literal(OWN + said)}, {told};"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,11 @@ __all__ = ["WHOLE", "PointReader"]
 WHOLE = {"smallint": 1 << 15, "integer": 1 << 31, "bigint": 1 << 63}
 """Types of keys that are whole numbers, and the first number that is too large for them."""
 
-_ITERATIVE = "hnsw.iterative_scan"
-"""Known from pgvector 0.8 on, once its library is loaded."""
+_ITERATIVE = (
+    "SELECT set_config(name, 'strict_order', true) FROM pg_settings"
+    " WHERE name = 'hnsw.iterative_scan' AND '[1]'::{schema}.vector IS NOT NULL"
+)
+"""The setting is there from pgvector 0.8 on, once its library is loaded, which reading a vector does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class PointReader:
                 tx.raw("SET LOCAL enable_indexscan = off")
             elif self.listed is not None:
                 # Rows that are no points stand in the index too, and would crowd the points out.
-                tx.raw("SELECT set_config(name, 'strict_order', true) FROM pg_settings WHERE name = $1", _ITERATIVE)
+                tx.raw(_ITERATIVE.format(schema=quoted(self.schema)))
             return [((key,), float(near)) for key, near in tx.raw(sql, text_of_vector(vector), prepare=False)]
 
     def order(self, key: Key) -> tuple[int, ...]:
