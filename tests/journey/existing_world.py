@@ -28,6 +28,7 @@ __all__ = [
     "key",
     "listed",
     "own_rows",
+    "owner",
     "points",
     "sql",
     "text",
@@ -100,6 +101,23 @@ def clerk(url: str) -> Iterator[str]:
         yield name
     finally:
         sql(url, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@contextmanager
+def owner(url: str) -> Iterator[str]:
+    """The URL for a plain role that owns the table; policies hold for everybody else."""
+    info = psycopg.conninfo.conninfo_to_dict(url)
+    name = f"owner_{info['dbname']}"
+    sql(
+        url,
+        f"CREATE ROLE {name} LOGIN PASSWORD 'plain'; GRANT CREATE ON DATABASE {info['dbname']} TO {name};"
+        f" GRANT CREATE ON SCHEMA public TO {name}; ALTER TABLE documents OWNER TO {name};"
+        " ALTER TABLE documents ENABLE ROW LEVEL SECURITY; CREATE POLICY everything ON documents USING (true)",
+    )
+    try:
+        yield url.replace(f"{info['user']}:{info['password']}@", f"{name}:plain@")
+    finally:
+        sql(url, f"ALTER TABLE documents OWNER TO postgres; DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
 
 
 def own_rows(url: str) -> str:

@@ -24,6 +24,7 @@ from tests.journey.existing_world import (
     key,
     listed,
     own_rows,
+    owner,
     points,
     sql,
     text,
@@ -67,8 +68,14 @@ def test_the_way_there_and_back_and_there_again(database: str, near: Stand) -> N
     assert sql(database, "SELECT obj_description('documents'::regclass)") == [("the application's own words",)]
 
 
-def test_what_the_application_changes_flows_back(database: str, near: Stand) -> None:
-    with closing(copied(near)) as app, clerk(database) as role:
+def test_what_the_application_changes_flows_back(database: str, near: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    with owner(database) as url, clerk(database) as role:
+        monkeypatch.setenv("LIMOSA_TEST_URL", url)
+        _flows_back(database, near, role)
+
+
+def _flows_back(database: str, near: Stand, role: str) -> None:
+    with closing(copied(near)) as app:
         app.run(accept=ACCEPT)
         # Before the switch its new rows are its own.
         insert = "INSERT INTO documents (id, content, embedding) VALUES (%s, %s, %s)"
@@ -220,6 +227,17 @@ def test_rows_that_are_locked_hold_up_no_other_and_those_that_are_referred_to_st
     before = dump(database)
     with closing(copied(near)) as app:
         app.run(accept=ACCEPT)
+        edit(near, points([6, 7], stars=66), gone=[8])
+        with psycopg.connect(database) as busy:
+            busy.execute("UPDATE documents SET owner = 1 WHERE id = ANY (%s)", ([uuid.UUID(key(n)) for n in (7, 8)],))
+            on = threading.Thread(target=app.run)
+            on.start()
+            until(lambda: sql(database, "SELECT stars FROM documents WHERE id = %s", key(6)) == [(66,)])
+            busy.rollback()
+        on.join(60)
+        assert sql(database, "SELECT id::text, stars FROM documents WHERE id IN (%s, %s)", key(7), key(8)) == [
+            (key(7), 66)
+        ]
         sql(database, "INSERT INTO notes VALUES (%s)", key(3))
         with pytest.raises(Refused, match="violates foreign key constraint"):
             app.rollback()

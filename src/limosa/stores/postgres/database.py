@@ -15,7 +15,7 @@ from psycopg.pq import Format
 from limosa.errors import LimosaError, Refused, Transient
 from limosa.ports.tx import Dialect
 
-__all__ = ["Binary", "Database", "PostgresTx", "translated"]
+__all__ = ["OWN", "Binary", "Database", "PostgresTx", "translated"]
 
 SESSION = {
     "application_name": "limosa",

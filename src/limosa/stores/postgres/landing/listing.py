@@ -128,20 +128,27 @@ class Listing:
         sql = f"INSERT INTO {listed.sql} (key) SELECT t.{self.key} FROM {self._given} ON CONFLICT (key)"
         return len(tx.raw(f"{sql} DO UPDATE SET key = excluded.key RETURNING 1", list(keys), prepare=False))
 
-    def delete(self, keys: Sequence[str], tx: PostgresTx) -> None:
-        """Deletes points.
+    def delete(self, keys: Sequence[str], tx: PostgresTx) -> set[str]:
+        """Deletes points, but those that somebody else has locked.
 
         Rows are locked before their place in the list, as the application's own statements do it by the triggers.
+
+        Returns:
+            The keys of those that are gone.
         """
         table, listed = self.site.relation.sql, self.site.listed
-        sql = f"WITH held AS MATERIALIZED (SELECT t.{self.key} AS key FROM {self._given}{self._joined} FOR UPDATE OF t)"
+        sql = (
+            f"WITH held AS MATERIALIZED (SELECT s.k, t.{self.key} AS key FROM {self._given}{self._joined}"
+            " FOR UPDATE OF t SKIP LOCKED)"
+        )
         rows = "held"
         if listed is not None:
-            sql += f", gone AS (DELETE FROM {listed.sql} AS l USING held WHERE l.key = held.key RETURNING l.key)"
+            sql += (
+                f", gone AS (DELETE FROM {listed.sql} AS l USING held WHERE l.key = held.key RETURNING held.k, l.key)"
+            )
             rows = "gone"
-        tx.raw(
-            f"{sql} DELETE FROM {table} AS t USING {rows} WHERE t.{self.key} = {rows}.key", list(keys), prepare=False
-        )
+        sql += f" DELETE FROM {table} AS t USING {rows} WHERE t.{self.key} = {rows}.key RETURNING {rows}.k"
+        return {str(key) for (key,) in tx.raw(sql, list(keys), prepare=False)}
 
     @property
     def _given(self) -> str:

@@ -13,6 +13,7 @@ from limosa.model.point import Collected, Metric, Point
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.landing import Ground
 from limosa.ports.tx import Tx
+from limosa.stores.postgres.changes import ChangeTable
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.listing import Listing, listing_of
@@ -81,12 +82,14 @@ class LandingTable:
         return batch.write(self._reader.fitting([point.key for point in points]))
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Takes these points away."""
+        """Takes these points away; those that somebody has locked are noted, and looked at again."""
         assert isinstance(tx, PostgresTx)  # noqa: S101
         tx.send_raw(QUIET)
         fitting = self._reader.fitting(keys)
-        if fitting:
-            self._listing.delete(fitting, tx)
+        ours = [key for key, point in self._listing.standing(fitting, tx).items() if point] if fitting else []
+        if ours:
+            left = sorted({*ours} - self._listing.delete(ours, tx))
+            ChangeTable(self.database, self.site.id).note([(key,) for key in left], tx)
 
     def units(self) -> frozenset[str]:
         """None: vectors stay as they came."""
