@@ -186,7 +186,7 @@ def test_what_a_person_should_know_is_said(database: str, near: Stand) -> None:
     assert not plan.refusals
     assert {each.flag for each in plan.questions} == {"--accept-existing", "--accept-triggers"}
     asked, noted = said(list(plan.questions)), said(list(plan.checks), "note")
-    assert "with 30 rows; points would become rows beside them, and none that is no point is touched" in asked
+    assert "with 30 rows; points would become rows beside them, and none of them is touched" in asked
     assert "for every row that limosa writes, or takes back: audit (insert, delete)." in asked
     assert "go or change with it, by notes_document_fkey of notes" in asked
     assert "by notes_other_fkey of notes cannot go" in noted

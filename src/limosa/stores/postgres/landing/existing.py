@@ -78,11 +78,13 @@ def _rights(site: Site, table: Table, tx: PostgresTx) -> Iterator[Check]:
 
 def _consent(site: Site, tx: PostgresTx) -> Check:
     rows = int(tx.raw(f"SELECT count(*) FROM {site.relation.sql}")[0][0])
-    has = f"{rows:,} rows; points would become rows beside them" if rows else "no rows; points would become its rows"
+    has = "no rows; points would become its rows"
+    if rows:
+        has = f"{rows:,} rows; points would become rows beside them, and none of them is touched"
     return Check(
         name="table",
         verdict="accept",
-        said=f"There is a table {site.relation} already, with {has}, and none that is no point is touched.",
+        said=f"There is a table {site.relation} already, with {has}.",
         needed="Your word that the points may stand in this table. The application sees them as they arrive.",
         do="Accept; or give table in [target] a name that is free.",
         flag="--accept-existing",
@@ -136,14 +138,10 @@ def _notes(site: Site, table: Table, collected: Collected, tx: PostgresTx) -> It
     if table.row_security:
         said = f"Row security is on for {table.relation}: its policies decide who sees the points."
         yield Check(name="row-security", verdict="note", said=said)
-    vectors = {column for _, column in site.form.vectors}
     slow = [each.name for each in standing_indexes(site.relation, tx) if each.method in VECTOR_METHODS]
     if slow:
         said = f"Every row goes into {', '.join(slow)} as it arrives, which makes loading slow."
         yield Check(name="load", verdict="note", said=said, do="Or drop it before, and make it again after the load.")
-    elif vectors and table.indexes:
-        listed = ", ".join(each.name for each in table.indexes)
-        yield Check(name="load", verdict="note", said=f"Every row goes into {listed} as it arrives.")
     if collected.indexed:
         said = (
             f"The source has indexes on {', '.join(sorted(collected.indexed))}; those of the table are yours to make."
