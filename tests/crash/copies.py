@@ -54,13 +54,16 @@ def killed(world: World, server: QdrantServer | None, *, kills: int) -> tuple[st
     return wanted, _left(world.url)
 
 
-def kill(world: World, whole_s: float, *, kills: int, server: QdrantServer | None = None) -> None:
-    """Starts a run and kills it at a random instant, so often; a server has faults meanwhile."""
+def kill(world: World, whole_s: float, *, kills: int, server: QdrantServer | None = None, verb: str = "run") -> None:
+    """Starts a run, or what else the driver knows, and kills it at a random instant, so often.
+
+    A server has faults meanwhile.
+    """
     rng = random.Random(kills)
     for _ in range(kills):
         if server is not None:
             server.faults = [rng.choice([None, None, Fault("500"), Fault("cut"), Fault("reset")]) for _ in range(20)]
-        process = start_driver(world, "run", url=world.url)
+        process = start_driver(world, verb, url=world.url)
         process.join(rng.uniform(0.05, whole_s / 2))
         if process.exitcode is not None:
             # It was quicker: what it had to do is done, and the next kills meet a run that looks again.
@@ -71,15 +74,15 @@ def kill(world: World, whole_s: float, *, kills: int, server: QdrantServer | Non
         server.faults = []
 
 
-def run_s(world: World) -> float:
+def run_s(world: World, verb: str = "run") -> float:
     """Seconds of a run to its end."""
     started = time.monotonic()
-    _run(world)
+    _run(world, verb)
     return time.monotonic() - started
 
 
-def _run(world: World) -> None:
-    process = start_driver(world, "run", url=world.url)
+def _run(world: World, verb: str = "run") -> None:
+    process = start_driver(world, verb, url=world.url)
     process.join(PATIENCE_S)
     assert process.exitcode == 0, world.output.read_text()
 

@@ -13,7 +13,7 @@ from limosa.errors import Refused
 
 __all__ = ["main"]
 
-ACCEPT = frozenset({"--accept-reconnect", "--accept-view", "--accept-downtime"})
+ACCEPT = frozenset({"--accept-reconnect", "--accept-view", "--accept-downtime", "--accept-existing"})
 
 
 def main(job: str, verbs: str, url: str, output: str) -> None:

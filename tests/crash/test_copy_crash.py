@@ -10,8 +10,10 @@ import pytest
 from limosa.model.point import Collected
 from limosa.stores.crossing.equality import same
 from tests.crash.copies import kill, killed, run_s, world_of
-from tests.crash.world import World
+from tests.crash.world import World, dump
 from tests.journey.collection_world import some_points, specs, stand
+from tests.journey.existing_world import listed, own_rows, sql
+from tests.journey.existing_world import world as existing
 from tests.qdrant.worlds import served
 
 POINTS = 2000
@@ -41,6 +43,27 @@ def test_random_kills_lose_nothing_on_the_way_to_a_collection(kind: str, databas
         before, after = near.points("went"), far.points("parts")
     assert after.keys() == before.keys()
     assert all(all(same(each, after[key], unit={""})) for key, each in before.items())
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
+def test_random_kills_touch_no_row_of_a_table_that_stands(kills: int, database: str, tmp_path: Path) -> None:
+    columns = {"content": "content", "slug": "slug", "stars": "stars"}
+    target: dict[str, object] = {"store": "env:LIMOSA_CRASH_URL", "table": "documents", "columns": columns}
+    with existing(database, tmp_path, rows=300) as near:
+        before, own = dump(database), own_rows(database)
+        job = _job(tmp_path, "existing", near.section("points"), target, database)
+        kill(job, 2, kills=kills)
+        run_s(job)
+        assert own_rows(database) == own
+        assert len(listed(database)) == 300
+        assert sql(database, "SELECT count(*), count(DISTINCT slug), sum(stars) FROM documents") == [
+            (330, 330, 300 * 299 // 2)
+        ]
+        run_s(job, "cutover")
+        kill(job, 2, kills=kills, verb="back")
+        run_s(job, "back")
+    assert dump(database) == before
+    assert own_rows(database) == own
 
 
 def _job(folder: Path, name: str, source: dict[str, object], target: dict[str, object], url: str) -> World:

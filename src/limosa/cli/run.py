@@ -32,6 +32,7 @@ DryRun = Annotated[
 ]
 Reconnect = Annotated[bool, typer.Option("--accept-reconnect", help="Connections of the application must reconnect.")]
 Triggers = Annotated[bool, typer.Option("--accept-triggers", help="The table's own triggers fire.")]
+Existing = Annotated[bool, typer.Option("--accept-existing", help="Points become rows of a table that stands already.")]
 View = Annotated[bool, typer.Option("--accept-view", help="A view will stand where the split table stood.")]
 Libsql = Annotated[bool, typer.Option("--accept-libsql", help="Every program opens the file by libSQL.")]
 Columns = Annotated[bool, typer.Option("--accept-columns", help="Columns that payload leaves out will be gone.")]
@@ -49,6 +50,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     accept_triggers: Triggers = False,
     accept_slow: Slow = False,
     accept_downtime: Downtime = False,
+    accept_existing: Existing = False,
     accept_view: View = False,
     accept_columns: Columns = False,
     accept_libsql: Libsql = False,
@@ -61,6 +63,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "--accept-triggers": accept_triggers,
         "--accept-slow": accept_slow,
         "--accept-downtime": accept_downtime,
+        "--accept-existing": accept_existing,
         "--accept-view": accept_view,
         "--accept-columns": accept_columns,
         "--accept-libsql": accept_libsql,

@@ -138,7 +138,7 @@ class CopyTargetSection(Section):
     store: Annotated[Store, Field(description='a URL without a password, "embedded", or a reference')]
     token: Token = None
     collection: Annotated[Filled | None, Field(description="the name of a collection that is not there yet")] = None
-    table: Annotated[Column | None, Field(description="the name of a table that is not there yet")] = None
+    table: Annotated[Column | None, Field(description="the name of a table")] = None
     key: Annotated[
         Annotated[Column, Tag("~name")] | Annotated[KeySection, Tag("~table")],
         Discriminator(_shape),

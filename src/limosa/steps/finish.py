@@ -94,16 +94,19 @@ def _finish_copy(voyage: Voyage, record: Record, *, drop_old: bool) -> None:
     dropping = next((each for each in record.operations if each.id == "drop-old"), None)
     # Deleted by an attempt that died, or by somebody else: nothing can flow there any more.
     gone = dropping is not None and voyage.store.runner.stands(dropping)
-    if not gone:
+    # By then everything has flowed, and nothing tells points from other rows any more.
+    over = voyage.records.states().get("give-up") == "done"
+    if not (gone or over):
         _require_intact(voyage)
         notice(voyage)
         catch_up(voyage)
         _judge_copy(voyage, record, drop_old=drop_old)
-    carry_out(voyage, "finish", leave=("drop-old",))
-    if not gone:
+    carry_out(voyage, "finish", leave=("drop-old", "give-up"))
+    if not (gone or over):
         catch_up(voyage)
-    if drop_old:
-        carry_out(voyage, "finish")
+    if drop_old and not over:
+        carry_out(voyage, "finish", leave=("give-up",))
+    carry_out(voyage, "finish", leave=("drop-old",))
     _end(voyage)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from psycopg.pq import Format
 from limosa.errors import LimosaError, Refused, Transient
 from limosa.ports.tx import Dialect
 
-__all__ = ["Binary", "Database", "PostgresTx", "translated"]
+__all__ = ["OWN", "Binary", "Database", "PostgresTx", "translated"]
 
 SESSION = {
     "application_name": "limosa",
@@ -170,6 +170,16 @@ class PostgresTx:
             assert result is not None  # noqa: S101 - it was executed
             places = range(result.nfields)
             return [tuple(bytes(result.get_value(row, i) or b"") for i in places) for row in range(result.ntuples)]
+
+    def many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """One statement for many rows of parameters, all on their way at once; how many rows of the table it touched.
+
+        Raises:
+            psycopg.Error: the server refused one of them, and so all.
+        """
+        with psycopg.RawCursor(self.connection) as cursor:
+            cursor.executemany(sql, rows)
+            return cursor.rowcount
 
     def copy(self, sql: str, blocks: Iterable[bytes]) -> None:
         """Sends blocks of a COPY FROM STDIN; a pipeline, which takes none, is left for it.

@@ -41,7 +41,7 @@ def made_ids(
     """The ids of a batch.
 
     Args:
-        standing: of ids, those that rows have already, with the old ids of these rows.
+        standing: of ids, those that rows have already, with the old ids of these rows; empty where the row is no point.
     """
     ids: dict[int, uuid.UUID] = {}
     without: dict[int, str] = {}
@@ -57,6 +57,7 @@ def made_ids(
     for place, made in list(ids.items()):
         owner = owners.setdefault(str(made), points[place].key[0])
         if owner != points[place].key[0]:
-            without[place] = f"the point {owner} has the same id by the template, {made}"
+            whose = f"the point {owner}" if owner else "a row of the application's"
+            without[place] = f"{whose} has the same id by the template, {made}"
             del ids[place]
     return MadeIds(ids, without)

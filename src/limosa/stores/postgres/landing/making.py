@@ -12,13 +12,16 @@ from limosa.model.plan import Check
 from limosa.model.point import Collected, Point
 from limosa.ports.landing import Ground
 from limosa.stores.postgres.database import PostgresTx
-from limosa.stores.postgres.indexes import building
+from limosa.stores.postgres.indexes import building, operator_class
 from limosa.stores.postgres.landing.columns import Arrived, Field, chosen, kinds, named
+from limosa.stores.postgres.landing.existing import existing_checks
 from limosa.stores.postgres.landing.graphs import graph_bytes, graph_checks, graph_of
+from limosa.stores.postgres.landing.listing import listing
 from limosa.stores.postgres.landing.match import match_function, near_of
 from limosa.stores.postgres.landing.rows import packed
-from limosa.stores.postgres.landing.site import Site
-from limosa.stores.postgres.landing.switching import switching
+from limosa.stores.postgres.landing.site import Site, arrived_of
+from limosa.stores.postgres.landing.standing import standing_indexes
+from limosa.stores.postgres.landing.switching import capturing, disarming, giving_up, switching
 from limosa.stores.postgres.names import Relation, distinct, literal, quoted
 from limosa.stores.postgres.seat import Seat
 
@@ -38,21 +41,37 @@ def ground(
     tx: PostgresTx,
 ) -> Ground:
     """What is to be made for such points, and what is in the way."""
-    arrived = chosen(site.form, collected, sample)
-    checks = [
-        *_named(site, collected),
-        *graph_checks(site, collected, sample, index),
-        *_free(site, tx),
-        *_mixed(site, collected, sample),
-    ]
+    checks = [*_named(site, collected), *graph_checks(site, collected, sample, index), *_rights(site, tx)]
+    if site.listed is not None:
+        checks += existing_checks(site, collected, tx)
+        if _refuses(checks):
+            # Of columns that are not there nothing more can be said.
+            return Ground(checks=tuple(checks), operations=())
+        arrived = arrived_of(site.relation, site.form, tx)
+    else:
+        arrived = chosen(site.form, collected, sample)
+        checks += _mixed(site, collected, sample)
     checks += [*_unfit(arrived, sample), *_matched(arrived, match)]
-    operations = [_table(site, arrived)]
-    if not any(check.verdict == "refused" for check in checks):
-        operations += _vector_indexes(site, arrived, collected, index) if site.build else []
-        operations += _payload_indexes(site, arrived, collected)
+    operations = _room(site, arrived)
+    if not _refuses(checks):
+        operations += _vector_indexes(site, arrived, collected, index, tx) if site.build else []
+        operations += _payload_indexes(site, arrived, collected) if site.listed is None else []
         operations += [match_function(site, arrived, match, near_of(site, arrived, collected, index))] if match else []
-        operations += switching(site, arrived)
+        operations += [capturing(site, arrived)] if site.listed is None else []
+        operations += [switching(site, arrived), disarming(site), giving_up(site)]
     return Ground(checks=tuple(checks), operations=tuple(operations), sizes=_foreseen(site, arrived, collected, index))
+
+
+def _refuses(checks: Sequence[Check]) -> bool:
+    return any(check.verdict == "refused" for check in checks)
+
+
+def _room(site: Site, arrived: Arrived) -> list[Operation]:
+    """What expand makes: a table; or the list of what lands in the application's, kept while any of it is there."""
+    if site.listed is None:
+        return [_table(site, arrived)]
+    made, landing = listing(site, arrived, site.listed)
+    return [made, capturing(site, arrived), landing]
 
 
 def vector_index(site: Site, column: Field) -> Relation:
@@ -80,20 +99,12 @@ def _named(site: Site, collected: Collected) -> Iterator[Check]:
             yield _refused(said, "A column for each vector.", f'Add {name} = "column" to vector in [target].')
 
 
-def _free(site: Site, tx: PostgresTx) -> Iterator[Check]:
-    if tx.raw("SELECT to_regclass($1) IS NOT NULL", site.relation.sql)[0][0] and not tx.raw(site.made)[0][0]:
-        yield Check(
-            name="table",
-            verdict="refused",
-            said=f"There is a table {site.relation} already.",
-            needed="A name that is free: the points get a table of their own.",
-            do="Give table in [target] another name, or drop that one.",
-        )
+def _rights(site: Site, tx: PostgresTx) -> Iterator[Check]:
     if not tx.raw("SELECT has_schema_privilege($1, 'CREATE')", site.relation.schema)[0][0]:
         yield Check(
             name="rights",
             verdict="refused",
-            said=f"{site.server.user} may not make a table in the schema {site.relation.schema}.",
+            said=f"{site.server.user} may not make a table or an index in the schema {site.relation.schema}.",
             needed="CREATE on it.",
             do=f"GRANT CREATE ON SCHEMA {quoted(site.relation.schema)} TO {quoted(site.server.user)};",
         )
@@ -201,17 +212,22 @@ class _Column:
         return Seat(relation=self.relation, column=self.column, alias="t", key=())
 
 
-def _vector_indexes(site: Site, arrived: Arrived, collected: Collected, index: Index | None) -> Iterator[Operation]:
+def _vector_indexes(
+    site: Site, arrived: Arrived, collected: Collected, index: Index | None, tx: PostgresTx
+) -> Iterator[Operation]:
+    """One for each dense vector; of a table that stands already only those that it lacks."""
+    standing = standing_indexes(site.relation, tx) if site.listed is not None else []
+    enough = {(found.column, found.method, found.classed) for found in standing if found.valid and found.whole}
     dense = [each for each in arrived.of("vector") if each.type == "vector"]
     for number, each in enumerate(dense, 1):
+        graph = graph_of(collected.vectors[each.source], index)
+        if (each.name, graph.kind, operator_class(graph.type, graph.metric)) in enough:
+            continue
+        name = vector_index(site, each)
+        if name.name in {found.name for found in standing}:
+            name = Relation(name.schema, distinct(f"{site.relation.name}_{each.name}", f"_{site.id}_idx"))
         column = _Column(site.relation, each.name, site.schema, each.dimensions or 1)
-        made = building(
-            column,
-            graph_of(collected.vectors[each.source], index),
-            vector_index(site, each),
-            site.relation.sql,
-            rows=collected.points,
-        )
+        made = building(column, graph, name, site.relation.sql, rows=collected.points)
         yield made if number == 1 else replace(made, id=f"{made.id}-{number}")
 
 

@@ -24,6 +24,12 @@ __all__ = ["WHOLE", "PointReader"]
 WHOLE = {"smallint": 1 << 15, "integer": 1 << 31, "bigint": 1 << 63}
 """Types of keys that are whole numbers, and the first number that is too large for them."""
 
+_ITERATIVE = (
+    "SELECT set_config(name, 'strict_order', true) FROM pg_settings"
+    " WHERE name = 'hnsw.iterative_scan' AND '[1]'::{schema}.vector IS NOT NULL"
+)
+"""The setting is there from pgvector 0.8 on, once its library is loaded, which reading a vector does."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointReader:
@@ -31,20 +37,19 @@ class PointReader:
 
     Attributes:
         schema: of pgvector.
+        listed: where the keys of the rows that are points are listed, in a column ``key``; None where all of them are.
     """
 
     database: Database
     relation: Relation
     arrived: Arrived
     schema: str
+    listed: Relation | None = None
 
     def read(self, after: Key | None, limit: int, *, bare: bool = False) -> list[Point]:
         """The points behind a key, in the order of ``order``."""
         beyond = f" WHERE {self._key} > $1::text::{self.arrived.key.type}" if after is not None else ""
-        sql = (
-            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t{beyond}"
-            f" ORDER BY {self._key} LIMIT {int(limit)}"
-        )
+        sql = f"SELECT {self._cells(bare=bare)} FROM {self._rows}{beyond} ORDER BY {self._key} LIMIT {int(limit)}"
         with self.database.autocommit() as tx:
             found = tx.raw(sql, *(after or ()), binary=True, prepare=False)
         return points_of(found, self.arrived, bare=bare)
@@ -52,7 +57,7 @@ class PointReader:
     def last(self) -> Key | None:
         """The last key there is now."""
         # An unqualified name would be that of the text that is selected.
-        sql = f"SELECT {self._cells(bare=True)} FROM {self.relation.sql} AS t ORDER BY {self._key} DESC LIMIT 1"
+        sql = f"SELECT {self._cells(bare=True)} FROM {self._rows} ORDER BY {self._key} DESC LIMIT 1"
         with self.database.autocommit() as tx:
             found = tx.raw(sql)
         return (found[0][0],) if found else None
@@ -63,7 +68,7 @@ class PointReader:
         if not fitting:
             return []
         sql = (
-            f"SELECT {self._cells(bare=bare)} FROM {self.relation.sql} AS t"
+            f"SELECT {self._cells(bare=bare)} FROM {self._rows}"
             f" JOIN unnest($1::text[]) AS s(k) ON t.{quoted(self.arrived.key.name)} = s.k::{self.arrived.key.type}"
         )
         with self.database.autocommit() as tx:
@@ -84,7 +89,8 @@ class PointReader:
         """At most k keys and similarities, nearest first.
 
         The session has the settings that the database gives every one, and no other: where ``hnsw.iterative_scan`` is
-        off there, the application is given too few rows of a filter, and so is whoever asks here.
+        off there, the application is given too few rows of a filter, and so is whoever asks here. Only where a table
+        has other rows than points it is set, as these would crowd the points out.
         """
         column = self.arrived.vector(name).name
         kept, values = condition_of(self.arrived, where or {}, after=1)
@@ -92,6 +98,8 @@ class PointReader:
             if exact:
                 for setting, value in EXACT.items():
                     tx.raw(f"SET LOCAL {setting} = {value}")
+            elif self.listed is not None:
+                tx.raw(_ITERATIVE.format(schema=quoted(self.schema)))
             half = not exact and halved(self.relation, column, metric, tx)
             found = Nearness(
                 relation=self.relation,
@@ -104,7 +112,7 @@ class PointReader:
                 [f"t.{quoted(self.arrived.key.name)}::text AS key"],
                 f"$1::text::{quoted(self.schema)}.vector",
                 limit=str(int(k)),
-                where=f"t.{quoted(column)} IS NOT NULL{kept}",
+                where=f"t.{quoted(column)} IS NOT NULL{self._point}{kept}",
             )
             similarity = SIMILARITIES[metric].format("(s.limosa_distance)")
             sql = f"SELECT s.key, {similarity} FROM ({rows}) AS s ORDER BY s.limosa_distance"
@@ -128,10 +136,27 @@ class PointReader:
         return [key for key in found if _is_uuid(key)] if kind == "uuid" else [key for key in found if "\0" not in key]
 
     @property
+    def _rows(self) -> str:
+        """What stands behind FROM."""
+        table = f"{self.relation.sql} AS t"
+        if self.listed is None:
+            return table
+        return f"{table} JOIN {self.listed.sql} AS l ON l.key = t.{quoted(self.arrived.key.name)}"
+
+    @property
+    def _point(self) -> str:
+        """Lets points alone through, where a table has other rows too."""
+        if self.listed is None:
+            return ""
+        return f" AND EXISTS (SELECT FROM {self.listed.sql} AS l WHERE l.key = t.{quoted(self.arrived.key.name)})"
+
+    @property
     def _key(self) -> str:
         # A text's order is the same everywhere only by its bytes.
         bytewise = "" if self.arrived.key.type in {*WHOLE, "uuid"} else ' COLLATE "C"'
-        return f"t.{quoted(self.arrived.key.name)}{bytewise}"
+        # The list's index leads to the points alone.
+        column = f"t.{quoted(self.arrived.key.name)}" if self.listed is None else "l.key"
+        return f"{column}{bytewise}"
 
     def _cells(self, *, bare: bool) -> str:
         cells = [f"t.{quoted(self.arrived.key.name)}::text"]

@@ -16,7 +16,7 @@ from limosa.stores.postgres.landing.columns import Arrived, Field, parted, put_b
 from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds
 from limosa.stores.postgres.landing.vectors import NULL, packed_rows, told_rows
 
-__all__ = ["Packed", "blocks", "canonical", "packed", "packed_parts", "points_of"]
+__all__ = ["Cells", "Packed", "blocks", "canonical", "packed", "packed_parts", "points_of"]
 
 _HEAD, _END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
@@ -46,33 +46,39 @@ class Packed:
     unfit: Mapping[int, str]
 
 
-def packed_parts(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS) -> Iterator[Packed]:
-    """The points of a batch in parts, each packed when it is asked for."""
-    for first in range(0, len(points), _PART_ROWS):
-        yield packed(points[first : first + _PART_ROWS], arrived, made, first=first)
+def packed_parts(
+    points: Sequence[Point], places: Sequence[int], arrived: Arrived, made: MadeIds = CARRIED_IDS
+) -> Iterator[Packed]:
+    """The points at these places of a batch in parts, each packed when it is asked for."""
+    for first in range(0, len(places), _PART_ROWS):
+        some = places[first : first + _PART_ROWS]
+        yield packed([points[place] for place in some], arrived, made, places=some)
 
 
-def packed(points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS, *, first: int = 0) -> Packed:
+def packed(
+    points: Sequence[Point], arrived: Arrived, made: MadeIds = CARRIED_IDS, *, places: Sequence[int] | None = None
+) -> Packed:
     """Points as rows of COPY, made column by column.
 
     Args:
         made: the ids that are made for the points of the batch.
-        first: place of the first of these points in the batch.
+        places: where these points are in the batch; None where they are all of it.
 
     Source: Postgres's documentation, "COPY", Binary Format; vector_recv in pgvector.
     """
     unfit = _strange(points, arrived)
-    ids = [partial(made.of, first + place) for place in range(len(points))] if arrived.of("made") else ()
+    at = places if places is not None else range(len(points))
+    ids = [partial(made.of, place) for place in at] if arrived.of("made") else ()
     columns = [*_plain(points, arrived, ids, unfit)]
     columns += [
         _vectors([point.vectors.get(field.source) for point in points], field, unfit) for field in arrived.of("vector")
     ]
     rows = list(zip(repeat(struct.pack(">h", len(columns)), len(points)), *columns, strict=True))
     if unfit:
-        fit = [place for place in range(len(points)) if place not in unfit]
-        why = {first + place: each for place, each in unfit.items()}
-        return Packed([first + place for place in fit], [rows[place] for place in fit], why)
-    return Packed(range(first, first + len(points)), rows, unfit)
+        fit = [number for number in range(len(points)) if number not in unfit]
+        why = {at[number]: each for number, each in unfit.items()}
+        return Packed([at[number] for number in fit], [rows[number] for number in fit], why)
+    return Packed(at, rows, unfit)
 
 
 def _plain(
@@ -137,15 +143,20 @@ def blocks(parts: Iterable[Packed]) -> Iterator[bytes]:
     yield _END
 
 
+_WHOLE = {"smallint": ">h", "integer": ">i", "bigint": ">q"}
+
+
 def _key(column: Field, key: str) -> bytes:
-    if column.type == "bigint":
-        if not key.isdecimal() or int(key) >= 1 << 63:
-            raise Unfit(f"its id does not fit into {column.name}, which takes bigint")
-        return struct.pack(">q", int(key))
+    if column.type in _WHOLE:
+        try:
+            return struct.pack(_WHOLE[column.type], int(key) if str(int(key)) == key else "")
+        except (ValueError, struct.error) as error:
+            raise Unfit(f"its id does not fit into {column.name}, which takes {column.type}") from error
     if column.type == "uuid":
-        if "-" not in key:
-            raise Unfit(f"its id is no UUID, and {column.name} takes none else")
-        return uuid.UUID(key).bytes
+        try:
+            return uuid.UUID(key if "-" in key else "").bytes
+        except ValueError as error:
+            raise Unfit(f"its id is no UUID, and {column.name} takes none else") from error
     try:
         return text_bytes(key)
     except Unfit as error:

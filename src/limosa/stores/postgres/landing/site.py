@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from limosa.errors import Refused
@@ -14,7 +14,7 @@ from limosa.stores.postgres.landing.columns import Arrived, Field
 from limosa.stores.postgres.landing.vectors import SHAPES
 from limosa.stores.postgres.names import Relation, literal, parse_relation
 
-__all__ = ["Site", "arrived_of", "site_of"]
+__all__ = ["Site", "arrived_of", "settled", "site_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Site:
         id: the migration's.
         schema: of pgvector.
         build: whether indexes on the vectors are made.
+        listed: where the keys of the rows that are points are listed, in a column ``key``; None where every row of the
+            table is one: it is this migration's own then, and else the application's.
     """
 
     id: str
@@ -33,11 +35,17 @@ class Site:
     schema: str
     build: bool
     server: Server
+    listed: Relation | None = None
 
     @property
     def table_oid(self) -> int:
         """Not known before the table is made."""
         return 0
+
+    @property
+    def marked(self) -> Relation:
+        """What bears the migration's comment: its own table, or its list beside the application's."""
+        return self.listed or self.relation
 
     @property
     def mark(self) -> str:
@@ -51,17 +59,35 @@ class Site:
 
     @property
     def made(self) -> str:
-        """A query: does this migration's table stand?"""
-        return (
-            f"SELECT coalesce(obj_description(to_regclass({literal(self.relation.sql)}), 'pg_class') IN"
-            f" ({literal(self.mark)}, {literal(self.live)}), false)"
-        )
+        """A query: does what this migration makes for its points stand?"""
+        return f"SELECT coalesce({_comment(self.marked)} IN ({literal(self.mark)}, {literal(self.live)}), false)"
+
+    @property
+    def in_use(self) -> str:
+        """A query: does the application read the table?"""
+        return f"SELECT coalesce({_comment(self.marked)} = {literal(self.live)}, false)"
 
     def standing(self, tx: PostgresTx) -> Arrived | None:
-        """The columns of this migration's table as the catalogue has them; None while it does not stand."""
+        """The columns of the table as the catalogue has them; None while nothing is made for points."""
         if not tx.raw(self.made)[0][0]:
             return None
         return arrived_of(self.relation, self.form, tx)
+
+
+def settled(site: Site, tx: PostgresTx) -> Site:
+    """The site as it is now: a table that stands, and that this migration did not make, is the application's."""
+    landed = Relation("limosa", f"landed_{site.id}")
+    own = replace(site, listed=None)
+    theirs = tx.raw(
+        f"SELECT to_regclass($1) IS NOT NULL OR to_regclass($2) IS NOT NULL AND NOT ({own.made})",
+        landed.sql,
+        site.relation.sql,
+    )[0][0]
+    return replace(site, listed=landed) if theirs else own
+
+
+def _comment(relation: Relation) -> str:
+    return f"obj_description(to_regclass({literal(relation.sql)}), 'pg_class')"
 
 
 def arrived_of(relation: Relation, form: Form, tx: PostgresTx) -> Arrived:
@@ -135,7 +161,7 @@ def site_of(database: Database, migration: Migration) -> Site:
             needed="The extension vector.",
             do="CREATE EXTENSION vector;",
         )
-    return Site(
+    site = Site(
         id=migration.id,
         relation=Relation(schema, name),
         form=form,
@@ -143,3 +169,5 @@ def site_of(database: Database, migration: Migration) -> Site:
         build=migration.copy.build,
         server=facts,
     )
+    with database.begin() as tx:
+        return settled(site, tx)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-from psycopg import errors as pg
 
 from limosa.errors import Transient
 from limosa.model.batch import Key, Vectors, Written
@@ -16,19 +13,21 @@ from limosa.model.point import Collected, Metric, Point, Scalar
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.landing import Ground
 from limosa.ports.tx import Tx
+from limosa.stores.postgres.changes import ChangeTable
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived
+from limosa.stores.postgres.landing.listing import Listing, listing_of
 from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds, made_ids
 from limosa.stores.postgres.landing.making import ground, vector_index
 from limosa.stores.postgres.landing.reading import PointReader
-from limosa.stores.postgres.landing.rows import Packed, blocks, canonical, packed_parts
-from limosa.stores.postgres.landing.site import Site
-from limosa.stores.postgres.landing.switching import EVENTS, QUIET, intact_query, switching
+from limosa.stores.postgres.landing.rows import canonical
+from limosa.stores.postgres.landing.site import Site, settled
+from limosa.stores.postgres.landing.standing import VECTOR_METHODS, standing_indexes
+from limosa.stores.postgres.landing.switching import EVENTS, QUIET, intact_query
+from limosa.stores.postgres.landing.writing import IMMEDIATE, Batch
 from limosa.stores.postgres.names import quoted
 
 __all__ = ["LandingTable"]
-
-_SAVE, _BACK = "SAVEPOINT limosa_points", "ROLLBACK TO SAVEPOINT limosa_points"
 
 
 @dataclass
@@ -76,42 +75,26 @@ class LandingTable:
         # A plan is made where nothing stands: what stood before was taken back.
         self.__dict__.pop("arrived", None)
         with self.database.begin() as tx:
+            self.site = settled(self.site, tx)
             return ground(self.site, collected, sample, index=self.index, match=self.match, tx=tx)
 
     def write(self, points: Sequence[Point], tx: Tx) -> Written:
-        """Stores the points, each in the place of what stood under its key."""
+        """Stores the points, each in the place of what stood under its key; no row that is no point is touched."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
-        arrived = self.arrived
         made = self._made(points, tx)
-        tx.send_raw(QUIET)
-        self._delete([point.key for point in points], tx)
-        landed: list[int] = []
-        rejected: list[tuple[int, str]] = []
-
-        def parts() -> Iterator[Packed]:
-            for part in packed_parts(points, arrived, made):
-                landed.extend(part.places)
-                rejected.extend(part.unfit.items())
-                yield part
-
-        names = ", ".join(quoted(each.name) for each in arrived.fields)
-        made_now = parts()
-        tx.send_raw(_SAVE)
-        try:
-            tx.copy(f"COPY {self.site.relation.sql} ({names}) FROM STDIN (FORMAT binary)", blocks(made_now))
-        except pg.UniqueViolation:
-            # Another worker has just written one of them: whoever follows reads it again.
-            tx.send_raw(_BACK)
-            # What was not sent any more is told too.
-            deque(made_now, maxlen=0)
-            return Written((), moved=landed, rejected=rejected)
-        return Written(landed, rejected=rejected)
+        tx.send_raw(QUIET, IMMEDIATE)
+        batch = Batch(points, self.arrived, self._listing, made, tx)
+        return batch.write(self._reader.fitting([point.key for point in points]))
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Takes these points away."""
+        """Takes these points away; those that somebody has locked are noted, and looked at again."""
         assert isinstance(tx, PostgresTx)  # noqa: S101
         tx.send_raw(QUIET)
-        self._delete(keys, tx)
+        fitting = self._reader.fitting(keys)
+        ours = [key for key, point in self._listing.standing(fitting, tx).items() if point] if fitting else []
+        if ours:
+            left = sorted({*ours} - self._listing.delete(ours, tx))
+            ChangeTable(self.database, self.site.id).note([(key,) for key in left], tx)
 
     def units(self) -> frozenset[str]:
         """None: vectors stay as they came."""
@@ -143,31 +126,29 @@ class LandingTable:
         return self._reader.nearest(name, vector, k, metric=metric, exact=exact, where=where)
 
     def indexes(self) -> list[BuiltIndex]:
-        """The indexes of the table, and those on its vectors that are not there."""
+        """The indexes of the table, of one of the application's those on the vectors; and those that are not there."""
         with self.database.begin() as tx:
-            found = dict(
-                tx.raw(
-                    "SELECT c.relname, i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
-                    " WHERE i.indrelid = to_regclass($1) AND NOT i.indisprimary ORDER BY c.relname",
-                    self.site.relation.sql,
-                )
-            )
-        wanted = {
-            vector_index(self.site, each).name
-            for each in self.arrived.of("vector")
-            if each.type == "vector" and self.site.build
-        }
-        return [BuiltIndex(name, bool(found.get(name))) for name in sorted({*found, *wanted})]
+            found = standing_indexes(self.site.relation, tx)
+        dense = [each for each in self.arrived.of("vector") if each.type == "vector" and self.site.build]
+        if self.site.listed is None:
+            told = {each.name: each.valid for each in found if not each.primary}
+            told |= {name: False for each in dense if (name := vector_index(self.site, each).name) not in told}
+        else:
+            told = {each.name: True for each in found if each.valid and each.method in VECTOR_METHODS}
+            indexed = {each.column for each in found if each.name in told}
+            told |= {vector_index(self.site, each).name: False for each in dense if each.name not in indexed}
+        return [BuiltIndex(name, valid) for name, valid in sorted(told.items())]
 
     def intact(self) -> str | None:
         """What is wrong with the triggers that note what flows back; None where they stand, or need not yet."""
         with self.database.begin() as tx:
-            live = tx.raw(next(each.probe for each in switching(self.site, self.arrived) if each.id == "switch"))[0][0]
-            stand = int(tx.raw(intact_query(self.site))[0][0])
-        if not live or stand == len(EVENTS):
+            site = self.site
+            needed = tx.raw(site.made if site.listed is not None else site.in_use)[0][0]
+            stand = int(tx.raw(intact_query(site))[0][0])
+        if not needed or stand == len(EVENTS):
             return None
         missing = len(EVENTS) - stand
-        return f"{missing} of {len(EVENTS)} triggers on {self.site.relation} are missing or not ENABLE ALWAYS."
+        return f"{missing} of {len(EVENTS)} triggers on {site.relation} are missing or not ENABLE ALWAYS."
 
     def _made(self, points: Sequence[Point], tx: PostgresTx) -> MadeIds:
         """The ids that points get, where they are made."""
@@ -177,23 +158,21 @@ class LandingTable:
         return made_ids(points, made, lambda ids: self._standing(made.column, ids, tx))
 
     def _standing(self, column: str, ids: Sequence[str], tx: PostgresTx) -> dict[str, str]:
-        """Of these ids those that rows have already, and by which old id the row is known."""
-        cells = f"t.{quoted(column)}::text, t.{quoted(self.arrived.key.name)}"
-        sql = f"SELECT {cells} FROM {self.site.relation.sql} AS t WHERE t.{quoted(column)} = ANY($1::uuid[])"
-        return dict(tx.raw(sql, list(ids)))
+        """Of these ids those that rows have already, and by which old id the row is known; empty for no point's."""
+        site, key = self.site, quoted(self.arrived.key.name)
+        owner, joined = f"t.{key}", ""
+        if site.listed is not None:
+            owner, joined = "coalesce(l.key, '')", f" LEFT JOIN {site.listed.sql} AS l ON l.key = t.{key}"
+        cells, table = f"t.{quoted(column)}::text, {owner}", site.relation.sql
+        return dict(
+            tx.raw(f"SELECT {cells} FROM {table} AS t{joined} WHERE t.{quoted(column)} = ANY($1::uuid[])", list(ids))
+        )
 
     @property
     def _reader(self) -> PointReader:
-        return PointReader(self.database, self.site.relation, self.arrived, self.site.schema)
+        site = self.site
+        return PointReader(self.database, site.relation, self.arrived, site.schema, site.listed)
 
-    def _delete(self, keys: Sequence[Key], tx: PostgresTx) -> None:
-        fitting = self._reader.fitting(keys)
-        if fitting:
-            key = self.arrived.key
-            tx.raw(
-                f"DELETE FROM {self.site.relation.sql} AS t USING unnest($1::text[]) AS s(k)"
-                f" WHERE t.{quoted(key.name)} = s.k::{key.type}",
-                fitting,
-                # A plan that was kept is one for the table as small as it was.
-                prepare=False,
-            )
+    @property
+    def _listing(self) -> Listing:
+        return listing_of(self.site, self.arrived)
