@@ -61,7 +61,7 @@ def test_the_way_there_and_back_and_there_again(database: str, near: Stand) -> N
         assert sql(database, "SELECT stars, owner FROM documents WHERE id = %s", key(3)) == [(33, 99)]
         assert sql(database, "SELECT count(*) FROM documents WHERE id = %s", key(4)) == [(0,)]
         assert app.cutover() == 0
-        app.finish()
+        app.finish(now=True)
     assert own_rows(database) == own
     assert sql(database, "SELECT count(*) FROM documents") == [(POINTS + 29,)]
     assert sql(database, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == [(0,)]
@@ -119,7 +119,7 @@ def test_a_table_that_is_emptied(database: str, near: Stand) -> None:
         app.run()
         # The one that was dead is the source's alone.
         assert set(near.points("points")) == {(key(1),)}
-        app.finish()
+        app.finish(now=True)
 
 
 def test_rows_of_the_application_that_have_a_points_id_stay_and_the_point_is_dead(database: str, near: Stand) -> None:
@@ -217,7 +217,7 @@ def test_a_finish_that_died_half_way_is_completed(
             app.run()
         carry_out(app.voyage, "finish", leave=left)
     with closing(copied(near, table=table)) as app:
-        app.finish()
+        app.finish(now=True)
         assert app.status().state == "finished"
     assert near.points("points")[key(1),].payload["content"] == "last words"
 

@@ -179,7 +179,7 @@ class Batch:
         landed: list[int] = []
         rejected: list[tuple[int, str]] = []
         for part in packed_parts(self.points, places, self.arrived, self.made):
-            if self.tx.many(sql, [_cells(row) for row in part.rows]) != len(part.places):
+            if part.rows and self.tx.many(sql, [_cells(row) for row in part.rows]) != len(part.rows):
                 raise KeptOut
             landed.extend(part.places)
             rejected.extend(part.unfit.items())
