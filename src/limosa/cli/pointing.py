@@ -40,7 +40,7 @@ def changes(migration: Migration) -> tuple[Change, ...]:
     here, there = ("collection" if form is None else "table" for form in (copy.source, copy.target))
     pairs: tuple[tuple[Literal["store", "token", "name"], str, str], ...] = (
         ("store", _told(old.place.store), _told(new.place.store)),
-        ("token", _told(old.endpoint.key or "none"), _told(new.endpoint.key or "none")),
+        ("token", _told(old.token or "none"), _told(new.token or "none")),
         ("name", f"{here} {old.place.table}", f"{there} {new.place.table}"),
     )
     read = (Change(kind=kind, said="", line=f"{one} -> {other}") for kind, one, other in pairs if one != other)
@@ -72,7 +72,7 @@ def _qdrant(address: str, new: Side, old: str) -> Change:
     held, port = _variable(new.place.store), "" if urlsplit(address).port else ":6333"
     host = f"${{{held}#*://}}" if held else rest.rstrip("/")
     url = f"{'https' if scheme.endswith('+https') else 'http'}://{host}{port}/collections/aliases"
-    key = f' -H "api-key: ${_variable(new.endpoint.key)}"' if new.endpoint.key else ""
+    key = f' -H "api-key: ${_variable(new.token)}"' if new.token else ""
     body = {"actions": [{"create_alias": {"collection_name": new.place.table, "alias_name": name}}]}
     line = f'curl -X POST "{url}"{key} -H "content-type: application/json" -d {shlex.quote(json.dumps(body))}'
     return Change(kind="alias", said=_saying(name, "collection"), line=line)
@@ -86,7 +86,7 @@ def _milvus(address: str, new: Side, old: str) -> Change:
     if not scheme.endswith("+local"):
         port = "" if urlsplit(address).port else ":19530"
         where = f'"http://" + {where} + "{port}"' if held else repr(f"http://{rest}{port}")
-    token = f', token=os.environ["{_variable(new.endpoint.key)}"]' if new.endpoint.key else ""
+    token = f', token=os.environ["{_variable(new.token)}"]' if new.token else ""
     call = f"MilvusClient({where}{token}).create_alias({new.place.table!r}, {name!r})"
     line = f"import os; from pymilvus import MilvusClient; {call}"
     return Change(kind="alias", said=_saying(name, "collection"), line=line)

@@ -238,7 +238,7 @@ def _of_side(name: str, side: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def _again(raw: Mapping[str, object]) -> Iterator[Finding]:
-    """Texts, and a space to embed them in, come together, and go to a table with one vector."""
+    """Texts, and a space to embed them in, come together, and one vector is made of them."""
     source, target = (side if isinstance(side := raw.get(name), Mapping) else {} for name in ("source", "target"))
     texts = [key for key in ("text", "template") if key in source]
     if "space" not in target:
@@ -247,8 +247,6 @@ def _again(raw: Mapping[str, object]) -> Iterator[Finding]:
         return
     if len(texts) != 1:
         yield ("source",), "needed is either text or template, of which vectors are made again."
-    if "collection" in target:
-        yield ("target", "space"), "vectors are made for a table only as yet; needed is table in [target]."
     if isinstance(target.get("vector"), Mapping):
         yield ("target", "vector"), "one vector is made; needed is the name of a column."
 
@@ -315,5 +313,5 @@ def _side(side: CopySourceSection | CopyTargetSection, text: Text | None, oversi
     place = Place(store=side.store, table=name or "", key=(_form(side).key,), text=text or Text(), vector=vector)
     space = side.space if isinstance(side, CopyTargetSection) else None
     if space is not None:
-        return side_of(place, space, oversize)
-    return Side(place=replace(place, text=Text()), space=CARRIED, endpoint=Endpoint(key=side.token))
+        return replace(side_of(place, space, oversize), token=side.token)
+    return Side(place=replace(place, text=Text()), space=CARRIED, endpoint=Endpoint(), token=side.token)

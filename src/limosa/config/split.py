@@ -181,7 +181,7 @@ def build_split(file: SplitFile) -> Migration:
         vector=source.vector[0],
         where=source.where,
     )
-    side = Side(place=place, space=CARRIED, endpoint=Endpoint(key=source.token))
+    side = Side(place=place, space=CARRIED, endpoint=Endpoint(), token=source.token)
     return Migration(
         name=file.name,
         source=side,

@@ -38,11 +38,16 @@ CARRIED = Space(provider="", model="as stored", dimensions=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One end of a migration: a place, the space of its vectors, and who embeds for it."""
+    """One end of a migration: a place, the space of its vectors, and who embeds for it.
+
+    Attributes:
+        token: a reference to the secret that the store asks for; None where it asks for none.
+    """
 
     place: Place
     space: Space
     endpoint: Endpoint
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ def references(migration: Migration) -> list[str]:
         return [each.removeprefix("env:") for each in (store, key or "") if each.startswith("env:")]
 
     old, new = migration.source, migration.target
-    kept = set(named(new.place.store, new.endpoint.key))
-    return [each for each in named(old.place.store, old.endpoint.key) if each not in kept]
+    kept = set(named(new.place.store, new.token))
+    return [each for each in named(old.place.store, old.token) if each not in kept]
 
 
 def leavings(migration: Migration, *, deleted: bool) -> list[str]:

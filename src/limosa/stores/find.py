@@ -56,7 +56,7 @@ def _points(side: Side, form: Form | None) -> Collection:
         return table(url, side.place.table, form)
     url, opener = _adapter(side.place.store, "limosa.collections")
     collection: OpenCollection = opener
-    return collection(url, side.place.table, side.endpoint.key)
+    return collection(url, side.place.table, side.token)
 
 
 def _landing(migration: Migration, copy: Copy, opened: ExitStack) -> tuple[Home, Landing]:

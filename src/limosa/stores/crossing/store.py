@@ -59,7 +59,7 @@ class CrossingStore:
             landing,
             home,
             migration.target.place.table,
-            form.vectors[0][0] if form is not None else None,
+            form.vectors[0][0] if form is not None else None if migration.carries else "",
             alone=form is None or form.made is None,
             made=None if migration.carries else migration.target.space.dimensions,
         )
@@ -135,10 +135,8 @@ class CrossingStore:
 
     @property
     def _made(self) -> str | None:
-        """The name of the vector that is made; None where they are carried."""
-        copy = self.migration.copy
-        made = copy is not None and copy.target is not None and not self.migration.carries
-        return copy.target.vectors[0][0] if made and copy is not None and copy.target is not None else None
+        """The name of the vector that is made, in a collection the one without a name; None where they are carried."""
+        return None if self.migration.carries else self.points.vector
 
     @property
     def _identity(self) -> Identity | None:

@@ -174,7 +174,7 @@ def engine_of(url: str, migration: Migration) -> Engine:
     if not rest.startswith("/"):
         from limosa.stores.sqlite.hrana import open_hrana
 
-        reference = migration.source.endpoint.key
+        reference = migration.source.token
         return open_hrana(url.removeprefix("libsql+"), secret(reference) if reference else "")
     # Three slashes begin an absolute path, a fourth is the path's own.
     path = Path(rest)
