@@ -98,7 +98,8 @@ def _indexes(found: list[BuiltIndex], *, built: bool) -> Proof:
             for index in wrong
         )
         return Proof(name="indexes", verdict="different", said=said, evidence=evidence)
-    return Proof(name="indexes", verdict="proved", said=f"{len(found)} stand, and hold every vector", evidence=evidence)
+    said = "1 stands, and holds every vector" if len(found) == 1 else f"{len(found)} stand, and hold every vector"
+    return Proof(name="indexes", verdict="proved", said=said, evidence=evidence)
 
 
 def _view(found: Compared) -> Proof:

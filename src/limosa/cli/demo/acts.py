@@ -145,12 +145,13 @@ def once_more(scene: Scene) -> Checked:
     _cut_over(scene, "cutover again")
     page.heading(
         "Finish",
-        "`limosa finish limosa.toml` drops the old vectors, the triggers and the internal views. From here on there"
-        " is no way back, and what the application changes is its own to embed, as before limosa came.",
+        "`limosa finish limosa.toml --now` drops the old vectors, the triggers and the internal views, and does not"
+        " wait for the soak to be over. From here on there is no way back, and what the application changes is its own"
+        " to embed, as before limosa came.",
     )
     with scene.phase("finish"):
         moment, top = clock(scene.url)
-        _, took = scene.act(app.finish)
+        _, took = scene.act(lambda: app.finish(now=True))
     page.say("", f"Finished in {took}.")
     return check_vectors(scene.url, embedder_of(app.migration.target), moment=moment, top=top)
 
