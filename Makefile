@@ -3,8 +3,8 @@
 PYTHON ?=
 UV_VERSION := 0.13.8
 BIN := .venv/bin
-# Tests run in this many processes: they wait for servers more than they compute, so that two cores carry six.
-JOBS ?= 6
+# Tests run in this many processes: they wait for servers more than they compute, so that two cores carry four.
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak check bench docs lock clean

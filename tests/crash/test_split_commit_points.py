@@ -67,9 +67,22 @@ def _quiet(folder: Path, verbs: str, *, wal: bool) -> list[list[Point]]:
     return runs
 
 
-@pytest.mark.parametrize("wal", [True, False], ids=["write-ahead-log", "rollback-journal"])
-@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
-@pytest.mark.parametrize("verbs", [FORWARD, BACK], ids=["forward", "back"])
+@pytest.mark.parametrize(
+    ("verbs", "after", "wal"),
+    [
+        pytest.param(
+            verbs,
+            after,
+            wal,
+            id=f"{way}-{'after' if after else 'before'}-the-commit-{'write-ahead-log' if wal else 'rollback-journal'}",
+            # Each way once with each journal; all of them take three minutes.
+            marks=[] if after == (way == "back") else [pytest.mark.soak],
+        )
+        for way, verbs in (("forward", FORWARD), ("back", BACK))
+        for after in (False, True)
+        for wal in (True, False)
+    ],
+)
 def test_a_kill_at_every_commit_point_changes_nothing(verbs: str, after: bool, wal: bool) -> None:
     with quick_folder() as folder:
         path = file_of(fresh(folder, wal=wal))

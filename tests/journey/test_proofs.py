@@ -258,6 +258,8 @@ def test_a_table_of_vectors_beside_and_a_view_are_asked_as_they_are_read(birds: 
     _sql(birds, f"ALTER DATABASE {_name(birds)} SET hnsw.iterative_scan = strict_order")
     app.run(accept=ACCEPTED)
     app.cutover()
+    # Whether the server has looked at one of the tables by now is chance, and the plan hangs on it.
+    _sql(birds, "ANALYZE")
     proofs = {proof.name: proof for proof in app.verify()}
     assert {proof.name: proof.said for proof in proofs.values() if proof.verdict != "proved"} == {}
     assert proofs["latency"].evidence["asked"] == "the nearest rows of public.birds_live"

@@ -26,7 +26,7 @@ __all__ = ["backfill", "bench_for", "catch_up", "workers_of"]
 LOOK_S = 0.2
 """How often chunks that other processes work on are looked at."""
 
-CARRIERS = 2
+CARRIERS = 3
 """Workers where vectors are carried: one reads and decodes, one writes, one empties the log or has a batch ready."""
 
 

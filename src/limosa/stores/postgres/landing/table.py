@@ -24,7 +24,7 @@ from limosa.stores.postgres.landing.rows import canonical
 from limosa.stores.postgres.landing.site import Site, settled
 from limosa.stores.postgres.landing.standing import VECTOR_METHODS, standing_indexes
 from limosa.stores.postgres.landing.switching import EVENTS, QUIET, intact_query
-from limosa.stores.postgres.landing.writing import IMMEDIATE, Batch
+from limosa.stores.postgres.landing.writing import IMMEDIATE, UNHURRIED, Batch
 from limosa.stores.postgres.names import quoted
 
 __all__ = ["LandingTable"]
@@ -82,7 +82,7 @@ class LandingTable:
         """Stores the points, each in the place of what stood under its key; no row that is no point is touched."""
         assert isinstance(tx, PostgresTx)  # noqa: S101 - the ports promise that begin and write belong together
         made = self._made(points, tx)
-        tx.send_raw(QUIET, IMMEDIATE)
+        tx.send_raw(QUIET, IMMEDIATE, UNHURRIED)
         batch = Batch(points, self.arrived, self._listing, made, tx)
         return batch.write(self._reader.fitting([point.key for point in points]))
 

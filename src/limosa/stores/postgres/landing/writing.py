@@ -19,10 +19,14 @@ from limosa.stores.postgres.landing.standing import standing_indexes
 from limosa.stores.postgres.landing.vectors import NULL
 from limosa.stores.postgres.names import quoted
 
-__all__ = ["IMMEDIATE", "Batch", "KeptOut", "put_apart"]
+__all__ = ["IMMEDIATE", "UNHURRIED", "Batch", "KeptOut", "put_apart"]
 
 IMMEDIATE = "SET CONSTRAINTS ALL IMMEDIATE"
 """A constraint that waited for the commit would refuse the whole batch."""
+
+UNHURRIED = "SET LOCAL synchronous_commit = off"
+"""A server that crashes may lose the last half second of batches, each whole, with its outcome and cursor: nobody has
+to wait for its disk."""
 
 TAKEN = "a row of the application's has this id already"
 """Why a point is dead that would overwrite one."""
