@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +18,6 @@ class Compared:
     """Source rows held against their targets, value by value and bit by bit.
 
     Attributes:
-        last: the last key that was looked at; None at the end of the table.
         rows: source rows of the filter; of them ``waiting`` are covered by a change or not read yet,
             ``excepted`` are listed as dead or skipped.
         equal: vector and payload are the source's own.
@@ -29,7 +28,6 @@ class Compared:
         what: what is compared, in a word.
     """
 
-    last: Key | None
     rows: int = 0
     waiting: int = 0
     excepted: int = 0
@@ -50,7 +48,7 @@ class Compared:
         names = ("rows", "waiting", "excepted", "equal", "vectors", "payloads", "missing")
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         examples = (*self.examples, *other.examples)[:3]
-        return Compared(last=other.last, **sums, examples=examples, rule=other.rule, what=other.what)
+        return Compared(**sums, examples=examples, rule=other.rule, what=other.what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +127,8 @@ class Asked:
 class Carried(Protocol):
     """What can be said of carried rows; changes nothing."""
 
-    def compare(self, after: Key | None, limit: int) -> Compared:
-        """The next source rows in key order, each held against its target, in one snapshot."""
+    def compared(self, limit: int) -> Iterator[Compared]:
+        """All source rows in their order, each held against its target; a page of them in one snapshot."""
         ...
 
     def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
@@ -154,6 +152,6 @@ class Carried(Protocol):
         """Every index that was asked for."""
         ...
 
-    def view(self, after: Key | None, limit: int) -> Compared | None:
-        """The next rows of the old table, held against what the view answers; None while there is no view."""
+    def viewed(self, limit: int) -> Iterator[Compared] | None:
+        """All rows of the old table, held against what the view answers, page by page; None while there is no view."""
         ...

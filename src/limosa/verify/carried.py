@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
-from limosa.model.batch import Key
 from limosa.model.proof import Proof
 from limosa.ports.carried import BuiltIndex, Carried, Compared, Routed
 from limosa.verify.beside import QUERIES, K, prove_beside
@@ -22,29 +21,22 @@ def prove_carried(carried: Carried, *, built: bool, goal_p95_ms: float) -> list[
         built: the step index is complete.
         goal_p95_ms: within which the new side is to answer.
     """
-    proofs = [_bits(_whole(carried.compare)), _tables(carried.routed())]
+    proofs = [_bits(_whole(carried.compared(PAGE_ROWS))), _tables(carried.routed())]
     indexes = carried.indexes()
     if indexes:
         proofs.append(_indexes(indexes, built=built))
     asked = carried.beside(QUERIES, K) if built else None
     if asked is not None:
         proofs += prove_beside(asked, goal_p95_ms=goal_p95_ms)
-    if carried.view(None, 1) is not None:
-        proofs.append(_view(_whole(carried.view)))
-    return proofs
+    viewed = carried.viewed(PAGE_ROWS)
+    return [*proofs, _view(_whole(viewed))] if viewed is not None else proofs
 
 
-def _whole(page: Callable[[Key | None, int], Compared | None]) -> Compared:
-    """Page after page, to the end of the table."""
-    total = Compared(last=None)
-    after: Key | None = None
-    while True:
-        found = page(after, PAGE_ROWS)
-        assert found is not None  # noqa: S101 - a view that is there stays there
-        total += found
-        if found.last is None:
-            return total
-        after = found.last
+def _whole(pages: Iterable[Compared]) -> Compared:
+    total = Compared()
+    for page in pages:
+        total += page
+    return total
 
 
 def _counts(found: Compared) -> dict[str, object]:

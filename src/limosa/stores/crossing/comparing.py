@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -90,9 +91,20 @@ class CrossedPoints:
         found = self.source.fetch(keys, bare=bare) if self.turned else self.landing.fetch(keys, bare=bare)
         return {each.key: each for each in found}
 
-    def compare(self, after: Key | None, limit: int) -> Compared:
-        """The next points in their collection's order, each held against what the other side has."""
-        page, last = self.page(after, limit)
+    def _pages(self, limit: int) -> Iterator[list[Point]]:
+        """All points of that side; the next page is read while one is worked on."""
+        with ThreadPoolExecutor(1, thread_name_prefix="limosa-page") as pool:
+            coming: Future[tuple[list[Point], Key | None]] | None = pool.submit(self.page, None, limit)
+            while coming is not None:
+                page, last = coming.result()
+                coming = pool.submit(self.page, last, limit) if last is not None else None
+                yield page
+
+    def compared(self, limit: int) -> Iterator[Compared]:
+        """All points in their collection's order, each held against what the other side has."""
+        return map(self._compare, self._pages(limit))
+
+    def _compare(self, page: Sequence[Point]) -> Compared:
         waiting, excepted = self._noted([each.key for each in page])
         if self.switched and excepted:
             # What could not flow back is no exception: the old store lacks it.
@@ -101,7 +113,6 @@ class CrossedPoints:
         vectors, payloads, missing = self._differing(judged)
         bad = {*vectors, *payloads, *missing}
         return Compared(
-            last=last,
             rows=len(page),
             waiting=len(waiting),
             excepted=len(excepted),
@@ -121,13 +132,9 @@ class CrossedPoints:
 
     def differing(self) -> Iterator[list[Key]]:
         """Keys of points that came, went or changed unseen since they were carried, page by page."""
-        page, after = self.page(None, PAGE_ROWS)
-        while True:
+        for page in self._pages(PAGE_ROWS):
             found = self._held(page, self.kept([each.key for each in page]))
             yield self._untried([key for part in found for key in part])
-            if after is None:
-                break
-            page, after = self.page(after, PAGE_ROWS)
         if not self.turned:
             for _, strange in self._walked():
                 yield strange
@@ -208,9 +215,9 @@ class CrossedPoints:
             raise Refused("There is no vector to search with.", needed="A dense vector at the source.")
         return name, specs[name].metric
 
-    def view(self, after: Key | None, limit: int) -> Compared | None:
+    def viewed(self, limit: int) -> None:
         """None: there is no view."""
-        return None
+        return
 
     def _walked(self) -> Iterator[tuple[list[Key], list[Key]]]:
         """Pages of the landing's keys, with those that the source does not have."""

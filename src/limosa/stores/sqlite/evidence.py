@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,11 @@ class CarriedRows:
     source: RowSource
     switched: bool
 
-    def compare(self, after: Key | None, limit: int) -> Compared:
-        """The next source rows in key order; every vector is decoded again and compared bit by bit."""
+    def compared(self, limit: int) -> Iterator[Compared]:
+        """All source rows in key order; every vector is decoded again and compared bit by bit."""
+        return _walked(lambda after: self._compare(after, limit))
+
+    def _compare(self, after: Key | None, limit: int) -> tuple[Compared, Key | None]:
         with self.database.begin(snapshot=True) as tx:
             rows = self.source.page(after, limit, tx)
             sent = self.scope.listed(row.key for row in rows)
@@ -42,16 +46,17 @@ class CarriedRows:
             if kind in {"vectors", "payloads", "missing"}:
                 examples.append(row.key)
         last = rows[-1].key if len(rows) == limit else None
-        return Compared(last=last, rows=len(rows), **counts, examples=tuple(examples[:3]))
+        return Compared(rows=len(rows), **counts, examples=tuple(examples[:3])), last
 
     def nearest(self, vector: Vectors, k: int, *, exact: bool = False) -> Nearest:
         """At most k rows of the table for the vector's length, nearest first."""
         return nearest(self.database, self.scope, vector, k, exact=exact)
 
-    def view(self, after: Key | None, limit: int) -> Compared | None:
-        """The next rows of the old table; each column must be answered alike by the view, type and bytes."""
-        if not self.switched:
-            return None
+    def viewed(self, limit: int) -> Iterator[Compared] | None:
+        """All rows of the old table; each column must be answered alike by the view, type and bytes."""
+        return _walked(lambda after: self._view(after, limit)) if self.switched else None
+
+    def _view(self, after: Key | None, limit: int) -> tuple[Compared, Key | None]:
         scope = self.scope
         key = quoted(scope.key.name)
         names = [column.name for column in scope.columns]
@@ -68,9 +73,8 @@ class CarriedRows:
             )
         wrong = [(str(name),) for name, answers, equal in rows if (answers, equal) != (1, 1.0)]
         last = (str(rows[-1][0]),) if len(rows) == limit else None
-        return Compared(
-            last=last, rows=len(rows), equal=len(rows) - len(wrong), payloads=len(wrong), examples=tuple(wrong[:3])
-        )
+        equal = len(rows) - len(wrong)
+        return Compared(rows=len(rows), equal=equal, payloads=len(wrong), examples=tuple(wrong[:3])), last
 
     def beside(self, queries: int, k: int) -> None:
         """None: the old table and the new ones are searched by one and the same way."""
@@ -217,3 +221,13 @@ def _kind(
 
 def _keys(tx: SqliteTx, sql: str, *params: str) -> list[Key]:
     return [(str(name),) for (name,) in tx.raw(sql, *params)]
+
+
+def _walked(page: Callable[[Key | None], tuple[Compared, Key | None]]) -> Iterator[Compared]:
+    """Page after page, to the end of the table."""
+    after: Key | None = None
+    while True:
+        found, after = page(after)
+        yield found
+        if after is None:
+            return
