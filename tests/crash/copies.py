@@ -57,14 +57,14 @@ def killed(world: World, server: QdrantServer | None, *, kills: int) -> tuple[st
 def kill(world: World, whole_s: float, *, kills: int, server: QdrantServer | None = None, verb: str = "run") -> None:
     """Starts a run, or what else the driver knows, and kills it at a random instant, so often.
 
-    A server has faults meanwhile.
+    A server has faults meanwhile. All attempts together are about twice as long as a run.
     """
     rng = random.Random(kills)
     for _ in range(kills):
         if server is not None:
             server.faults = [rng.choice([None, None, Fault("500"), Fault("cut"), Fault("reset")]) for _ in range(20)]
         process = start_driver(world, verb, url=world.url)
-        process.join(rng.uniform(0.05, whole_s / 2))
+        process.join(rng.uniform(0.05, whole_s * min(0.5, 4 / kills)))
         if process.exitcode is not None:
             # It was quicker: what it had to do is done, and the next kills meet a run that looks again.
             assert process.exitcode == 0, world.output.read_text()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import qdrant_edge as edge
+from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 from qdrant_client.models import Distance, PointStruct, VectorParams
 
@@ -41,7 +43,14 @@ def point(number: int, d: int = D) -> PointStruct:
         payload = {"content": None, "author": {}}
     if number % 13 == 0:
         payload = {}
-    return PointStruct(id=key, vector=rng.normal(size=d).astype(np.float32).tolist(), payload=payload)
+    vector = rng.normal(size=D) @ _basis(d) if d > D else rng.normal(size=d)
+    return PointStruct(id=key, vector=vector.astype(np.float32).tolist(), payload=payload)
+
+
+@cache
+def _basis(d: int) -> NDArray[np.float64]:
+    """Long vectors lie in a few directions, as those of texts do; of others no graph finds the nearest."""
+    return np.random.default_rng(d).normal(size=(D, d))
 
 
 def client_of(server: QdrantServer) -> QdrantClient:
