@@ -121,6 +121,7 @@ def test_an_index_that_misses_what_is_near_is_seen(near: Stand, database: str) -
     with contextlib.closing(_app(near.section("went"), **_table(index={"m": 2, "ef_construction": 4}))) as app:
         proofs = {each.name: each for each in app.run().proofs}
     assert proofs["overlap"].verdict == "different", proofs["overlap"]
+    assert "its index is what misses them: ALTER DATABASE ... SET hnsw.ef_search" in proofs["overlap"].said
 
 
 def test_columns_with_an_index_are_filtered_by_where_the_new_store_can(database: str, tmp_path: Path) -> None:

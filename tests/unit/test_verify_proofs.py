@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -120,6 +121,14 @@ def test_a_field_whose_filter_comes_back_short_is_not_outvoted_by_others() -> No
     assert "hnsw.iterative_scan" in filters.said
     whole = prove_beside(Asked(plain=[_beside()], filtered=[_beside(kind="a")], passed={"n": "no"}), goal_p95_ms=5)[1]
     assert (whole.verdict, whole.said.partition("; ")[2]) == ("proved", "not asked by n (no)")
+
+
+def test_an_index_that_misses_rows_is_told_from_rows_that_are_elsewhere() -> None:
+    [missed, _] = prove_beside(Asked(plain=[_beside(new=4)] * 20), goal_p95_ms=5)
+    assert (missed.verdict, "finds 1.000 of them, so its index" in missed.said) == ("different", True)
+    away = replace(_beside(new=4), exact=TEN[:4])
+    [elsewhere, _] = prove_beside(Asked(plain=[away] * 20), goal_p95_ms=5)
+    assert (elsewhere.verdict, "index is what" in elsewhere.said) == ("different", False)
 
 
 def test_filters_are_judged_by_an_exact_search_where_the_old_side_is_not_asked() -> None:

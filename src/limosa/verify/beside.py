@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from limosa.model.interval import Interval, wilson
 from limosa.model.proof import Proof, Verdict
@@ -72,7 +73,21 @@ def _overlap(asked: Asked) -> Proof:
     if not asked.filtered:
         said += f"; {_unfiltered(asked.passed)}"
     verdict: Verdict = "proved" if interval.high >= LEAST else "different"
+    if verdict == "different":
+        said += _missed(asked.plain)
     return Proof(name="overlap", verdict=verdict, said=said, evidence=evidence)
+
+
+def _missed(found: Sequence[Beside]) -> str:
+    """Whether it is the new side's index that does not find what is there, and what to do then."""
+    exact = [replace(each, new=each.exact) for each in found]
+    met, wanted = _share(exact, compared=True)
+    if met / wanted < LEAST or all(each.new == each.exact for each in found):
+        return ""
+    return (
+        f"; an exact search of the new store finds {met / wanted:.3f} of them, so its index is what misses them:"
+        " ALTER DATABASE ... SET hnsw.ef_search to more than 40, or larger m and ef_construction in [target.index]"
+    )
 
 
 def _unfiltered(passed: Mapping[str, str]) -> str:
