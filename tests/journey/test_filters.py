@@ -124,6 +124,18 @@ def test_an_index_that_misses_what_is_near_is_seen(near: Stand, database: str) -
     assert "its index is what misses them: ALTER DATABASE ... SET hnsw.ef_search" in proofs["overlap"].said
 
 
+def test_a_new_store_that_answers_badly_is_no_reason_to_stay(near: Stand, database: str) -> None:
+    with contextlib.closing(_app(near.section("went"), **_table())) as app:
+        app.run()
+        app.cutover()
+    _set(database, {**BY_INDEX, "hnsw.ef_search": "1"})
+    with contextlib.closing(_app(near.section("went"), **_table())) as app:
+        assert "overlap" in {proof.name for proof in app.verify() if proof.verdict == "different"}
+        app.rollback()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT to_regclass('books')").fetchone() == (None,)
+
+
 def test_columns_with_an_index_are_filtered_by_where_the_new_store_can(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,15 @@ import orjson
 from tests.qdrant.engine import Body, Collections, Unknown, Wrong
 
 __all__ = ["Fault", "QdrantServer"]
+
+
+class _Listening(ThreadingHTTPServer):
+    """Says nothing of a client that was killed while it was answered."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 Kind = Literal["slow", "500", "429", "cut", "reset", "short"]
 
@@ -59,7 +69,7 @@ class QdrantServer:
         class Handler(_Handler):
             server_of = owner
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._http = _Listening(("127.0.0.1", port), Handler)
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

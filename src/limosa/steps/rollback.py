@@ -146,6 +146,10 @@ def _restore_name(voyage: Voyage, record: Record) -> None:
     voyage.say(f"Undone: {operation.title}")
 
 
+_OF_ROWS = frozenset({"conservation", "bits", "tables"})
+"""Proofs that every row is there, as it is. That the new store answers late or otherwise is a reason to go back."""
+
+
 def _flow_back(voyage: Voyage, record: Record) -> None:
     """A copy: what changed since the switch is in the old store again, and proved so, before anything goes.
 
@@ -158,7 +162,8 @@ def _flow_back(voyage: Voyage, record: Record) -> None:
     for number in range(MOST_TRIES):
         notice(voyage)
         catch_up(voyage)
-        different = [proof for proof in verify(voyage) if proof.verdict == "different"]
+        proofs = [proof for proof in verify(voyage) if proof.name in _OF_ROWS]
+        different = [proof for proof in proofs if proof.verdict == "different"]
         if different:
             raise ProofFailed(
                 "The old store is not what the new one is: " + "; ".join(f"{p.name}: {p.said}" for p in different),
