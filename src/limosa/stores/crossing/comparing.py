@@ -23,7 +23,7 @@ from limosa.stores.crossing.equality import UNIT_ERROR, same, trace_of
 __all__ = ["CrossedPoints", "classes"]
 
 PAGE_ROWS = 1000
-"""Points held against each other at once: of 1536 dimensions 12 MB on both sides."""
+"""Points held against each other at once: of 1536 dimensions 12 MB on both sides, and 6 of the page that is next."""
 
 KEYS = 5000
 """Keys of a landing that are asked for at the source at once."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from limosa.model.point import Metric
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.indexes import operator_class
+from limosa.stores.postgres.landing.standing import standing_indexes
 from limosa.stores.postgres.match import OPERATORS
-from limosa.stores.postgres.names import Relation, literal, quoted
+from limosa.stores.postgres.names import Relation, quoted
 
 __all__ = ["Nearness", "halved"]
 
@@ -64,13 +65,8 @@ class Nearness:
 
 def halved(relation: Relation, column: str, metric: Metric, tx: PostgresTx) -> bool:
     """Whether an index of this metric stands on this column's values as halfvec, and can be asked."""
-    # Postgres prints such an expression as (column::halfvec(d)); a subvector begins otherwise.
-    return bool(
-        tx.raw(
-            "SELECT EXISTS (SELECT FROM pg_index AS i JOIN pg_opclass AS o ON o.oid = i.indclass[0]"
-            f" WHERE i.indrelid = to_regclass({literal(relation.sql)}) AND i.indisvalid AND i.indkey[0] = 0"
-            f" AND o.opcname = {literal(operator_class('halfvec', metric))} AND i.indpred IS NULL"
-            " AND starts_with(pg_get_indexdef(i.indexrelid, 1, true),"
-            f" '(' || quote_ident({literal(column)}) || '::'))"
-        )[0][0]
+    classed = operator_class("halfvec", metric)
+    return any(
+        each.column == column and each.classed == classed and each.valid and each.whole
+        for each in standing_indexes(relation, tx)
     )

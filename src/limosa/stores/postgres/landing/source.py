@@ -21,6 +21,7 @@ from limosa.stores.postgres.landing.columns import Arrived, Field, parted
 from limosa.stores.postgres.landing.reading import WHOLE, PointReader
 from limosa.stores.postgres.landing.rows import packed
 from limosa.stores.postgres.landing.site import arrived_of
+from limosa.stores.postgres.landing.standing import OF_COLUMN
 from limosa.stores.postgres.landing.vectors import TYPES
 from limosa.stores.postgres.names import Relation, parse_relation, quoted
 
@@ -270,10 +271,7 @@ _BYTEWISE = (
 _GRAPHS = (
     "SELECT a.attname, o.opcname, coalesce(c.reloptions, '{}') FROM pg_index AS i JOIN pg_class AS c"
     " ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam JOIN pg_opclass AS o ON o.oid = i.indclass[0]"
-    # One over a column brought to halfvec has no column's number: Postgres prints it as (column::halfvec(d)).
-    " JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0 AND (a.attnum = i.indkey[0]"
-    " OR i.indkey[0] = 0 AND o.opcname LIKE 'halfvec%' AND starts_with(pg_get_indexdef(i.indexrelid, 1, true),"
-    " '(' || quote_ident(a.attname) || '::'))"
+    f" JOIN pg_attribute AS a ON {OF_COLUMN} AND (i.indkey[0] <> 0 OR o.opcname LIKE 'halfvec%')"
     " WHERE i.indrelid = to_regclass($1) AND m.amname IN ('hnsw', 'ivfflat')"
 )
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.names import Relation
 
-__all__ = ["VECTOR_METHODS", "Standing", "standing_indexes"]
+__all__ = ["OF_COLUMN", "VECTOR_METHODS", "Standing", "standing_indexes"]
 
 VECTOR_METHODS = frozenset({"hnsw", "ivfflat"})
 """The index methods of pgvector."""
+
+
+OF_COLUMN = (
+    "a.attrelid = i.indrelid AND a.attnum > 0 AND (a.attnum = i.indkey[0] OR i.indkey[0] = 0"
+    " AND starts_with(pg_get_indexdef(i.indexrelid, 1, true), '(' || quote_ident(a.attname) || '::'))"
+)
+"""The column ``a`` that an index ``i`` begins with; a cast, which has no column's number, is printed (column::type)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,7 @@ def standing_indexes(relation: Relation, tx: PostgresTx) -> list[Standing]:
         " i.indpred IS NULL"
         " FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam"
         " JOIN pg_opclass AS o ON o.oid = i.indclass[0]"
-        " LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0 AND (a.attnum = i.indkey[0]"
-        # Postgres prints a cast as (column::type).
-        " OR i.indkey[0] = 0"
-        " AND starts_with(pg_get_indexdef(i.indexrelid, 1, true), '(' || quote_ident(a.attname) || '::'))"
+        f" LEFT JOIN pg_attribute AS a ON {OF_COLUMN}"
         " WHERE i.indrelid = to_regclass($1) ORDER BY c.relname",
         relation.sql,
     )
