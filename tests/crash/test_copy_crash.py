@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from limosa.model.point import Collected
+from limosa.model.point import Collected, Json
 from limosa.stores.crossing.equality import same
 from tests.crash.copies import kill, killed, run_s, world_of
 from tests.crash.world import World, dump
@@ -17,6 +20,8 @@ from tests.journey.existing_world import world as existing
 from tests.qdrant.worlds import served
 
 POINTS = 2000
+
+NAMESPACE = uuid.UUID("6f1d2c1e-6a0e-4d3a-9d53-0a2f3c0f8a11")
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.soak)])
@@ -30,17 +35,28 @@ def test_random_kills_change_nothing_of_the_end(database: str, tmp_path: Path, k
     assert left == wanted
 
 
+@pytest.mark.parametrize(
+    "made", [pytest.param(False, id="carried", marks=pytest.mark.soak), pytest.param(True, id="made")]
+)
 @pytest.mark.parametrize("kind", ["parquet", pytest.param("qdrant-local", marks=pytest.mark.soak)])
-def test_random_kills_lose_nothing_on_the_way_to_a_collection(kind: str, database: str, tmp_path: Path) -> None:
+def test_random_kills_lose_nothing_on_the_way_to_a_collection(
+    kind: str, made: bool, database: str, tmp_path: Path
+) -> None:
+    key = {"key": {"uuid5": "{number}", "namespace": str(NAMESPACE)}} if made else {}
     with stand("qdrant-edge", tmp_path, database) as near, stand(kind, tmp_path, database) as far:
         near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(800))
         worlds = [
-            _job(tmp_path, name, near.section("went"), far.section(name), database) for name in ("whole", "parts")
+            _job(tmp_path, name, near.section("went"), {**far.section(name), **key}, database)
+            for name in ("whole", "parts")
         ]
         whole_s = run_s(worlds[0])
         kill(worlds[1], whole_s, kills=6)
         run_s(worlds[1])
         before, after = near.points("went"), far.points("parts")
+    if made:
+        assert after.keys() == {(str(uuid.uuid5(NAMESPACE, str(number))),) for number in range(800)}
+        old = {(str(each.payload["old_id"]),): each for each in after.values()}
+        after = {key: replace(each, payload=_without(each.payload, "old_id")) for key, each in old.items()}
     assert after.keys() == before.keys()
     assert all(all(same(each, after[key], unit={""})) for key, each in before.items())
 
@@ -64,6 +80,10 @@ def test_random_kills_touch_no_row_of_a_table_that_stands(kills: int, database: 
         run_s(job, "back")
     assert dump(database) == before
     assert own_rows(database) == own
+
+
+def _without(payload: Mapping[str, Json], name: str) -> dict[str, Json]:
+    return {field: value for field, value in payload.items() if field != name}
 
 
 def _job(folder: Path, name: str, source: dict[str, object], target: dict[str, object], url: str) -> World:

@@ -175,16 +175,46 @@ def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, 
         with contextlib.closing(far.open("away")) as found:
             assert found.write([*changed.values(), born]) == []
             found.erase([keys[7]])
+        late = Point(key=(str(uuid.UUID(int=8)),), vectors=before[keys[5]].vectors, payload={"late": True})
+        with contextlib.closing(near.open("went")) as found:
+            assert found.write([late]) == []
         with contextlib.closing(open_app(job)) as app:
             ending = app.run()
             assert ending.verdict == "proved", ending.proofs
         after = near.points("went")
-        assert after.keys() == {*before, born.key}, "what only the old store has is left alone"
+        assert after.keys() == {*before, born.key, late.key} - {keys[7]}, "what only the old store had is left alone"
         assert all(same(each, after[each.key], unit={""}) == (True, True) for each in (*changed.values(), born))
+        with contextlib.closing(far.open("away")) as found:
+            found.erase([born.key])
         with contextlib.closing(open_app(job)) as app:
+            assert any("have no row" in proof.said for proof in app.verify() if proof.name == "tables")
             app.rollback()
         assert not far.open("away").stands()
-        assert near.points("went").keys() == after.keys()
+        assert near.points("went").keys() == after.keys() - {born.key}
+
+
+def test_an_empty_new_collection_empties_nothing(database: str, tmp_path: Path) -> None:
+    with stand("qdrant-edge", tmp_path, database) as near, stand("chroma", tmp_path, database) as far:
+        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(50))
+        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
+        with contextlib.closing(open_app(job)) as app:
+            assert app.run().verdict == "proved"
+            app.cutover()
+        before = near.points("went")
+        with contextlib.closing(far.open("away")) as found:
+            wanted = found.describe()
+            found.erase(list(before))
+            with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="is empty"):
+                app.run()
+            found.drop()
+            with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="no collection"):
+                app.run()
+            found.make(wanted)
+            assert found.write(list(before.values())[:1]) == []
+        assert near.points("went").keys() == before.keys()
+        with contextlib.closing(open_app(job)) as app:
+            assert app.run().verdict == "proved", "most were deleted, and that flows back"
+        assert len(near.points("went")) == 1
 
 
 def test_a_collection_that_somebody_else_makes_meanwhile_is_left_alone(database: str, tmp_path: Path) -> None:

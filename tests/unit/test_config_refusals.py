@@ -338,6 +338,32 @@ dimensions = [3]
     assert [problem for problem in problems(tmp_path, text) if problem.startswith(said)]
 
 
+@pytest.mark.parametrize(
+    ("place", "key", "said"),
+    [
+        ("collection", 'column = "id"', "[target.key] column: a collection has no columns; points have one id there."),
+        ("table", 'old = "was"', "[target.key] column: needed is the name of the column for the ids."),
+    ],
+)
+def test_made_ids_have_a_column_in_a_table_alone(tmp_path: Path, place: str, key: str, said: str) -> None:
+    store = "postgresql://host/db" if place == "table" else "qdrant://other:6333"
+    text = f"""name = "n"
+[source]
+store = "qdrant://one:6333"
+collection = "a"
+[target]
+store = "{store}"
+{place} = "b"
+[target.key]
+uuid5 = "{{number}}"
+namespace = "7d3c0a52-4c34-4a6f-9d59-0f6c5a3a4b21"
+{key}
+"""
+    found = problems(tmp_path, text)
+    assert len(found) == 1
+    assert said in found[0]
+
+
 def test_a_collection_has_no_types_of_postgres(tmp_path: Path) -> None:
     text = """name = "n"
 [source]

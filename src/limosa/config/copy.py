@@ -126,10 +126,12 @@ def _namespace(value: str) -> str:
 class KeySection(Section):
     """``[target.key]``: ids that are made of what points say."""
 
-    column: Annotated[Column, Field(description="the name of the column for the ids")]
+    column: Annotated[Column | None, Field(description="the name of the column for the ids")] = None
     uuid5: Annotated[str, AfterValidator(_template), Field(description="a text with {field} in it")]
     namespace: Annotated[str, AfterValidator(_namespace), Field(description="a UUID")]
-    old: Annotated[Column, Field(description="the name of the column for the ids that points had")] = "old_id"
+    old: Annotated[Column, Field(description="the name of the column, or field, for the ids that points had")] = (
+        "old_id"
+    )
 
 
 class CopyTargetSection(Section):
@@ -142,7 +144,7 @@ class CopyTargetSection(Section):
     key: Annotated[
         Annotated[Column, Tag("~name")] | Annotated[KeySection, Tag("~table")],
         Discriminator(_shape),
-        Field(description="the name of the column for the ids, or a table with column, uuid5 and namespace"),
+        Field(description="the name of the column for the ids, or a section [target.key] with uuid5 and namespace"),
     ] = "id"
     vector: Vector = "embedding"
     columns: PayloadColumns = None
@@ -205,7 +207,7 @@ NOT_IN_COPY: Mapping[tuple[str, ...], Mapping[str, str]] = {
 """Keys of other files that a copy cannot have, and why."""
 
 
-_OF_TABLES = ("key", "vector", "columns", "rest")
+_OF_TABLES = ("vector", "columns", "rest")
 
 
 def broken_copy_rules(raw: Mapping[str, object]) -> Iterator[Finding]:
@@ -226,15 +228,23 @@ def _of_side(name: str, side: Mapping[str, object]) -> Iterator[Finding]:
     if ("collection" in side) == ("table" in side):
         yield (name,), "needed is either collection or table."
         return
-    store = side.get("store")
+    store, key = side.get("store"), side.get("key")
     if "table" in side:
+        if isinstance(key, Mapping) and "column" not in key:
+            yield (name, "key", "column"), "needed is the name of the column for the ids."
         if isinstance(store, str) and not _TABLES.match(store):
             yield (name, "store"), _NO_TABLE
         yield from _twice(name, side)
         return
-    for key in (*_OF_TABLES, *(("match",) if name == "target" else ())):
-        if key in side:
-            yield (name, key), "a collection keeps this by itself; it belongs to a table."
+    if isinstance(key, Mapping) and "column" in key:
+        yield (name, "key", "column"), "a collection has no columns; points have one id there."
+    for word in (
+        *_OF_TABLES,
+        *(() if isinstance(key, Mapping) else ("key",)),
+        *(("match",) if name == "target" else ()),
+    ):
+        if word in side:
+            yield (name, word), "a collection keeps this by itself; it belongs to a table."
 
 
 def _again(raw: Mapping[str, object]) -> Iterator[Finding]:
@@ -279,6 +289,7 @@ def build_copy(file: CopyFile) -> Migration:
             source=_form(source) if source.table is not None else None,
             target=_form_of_target(file) if target.table is not None else None,
             build="index" not in target.model_fields_set or target.index is not None,
+            made=_made(target.key) if target.table is None else None,
         ),
         backup="none",
         soak_days=soak_of(file.soak_days, backfill.soak_days),
@@ -304,7 +315,7 @@ def _form_of_target(file: CopyFile) -> Form:
 def _made(key: str | KeySection) -> Identity | None:
     if isinstance(key, str):
         return None
-    return Identity(column=key.column, template=key.uuid5, namespace=key.namespace)
+    return Identity(template=key.uuid5, namespace=key.namespace, old=key.old, column=key.column or "")
 
 
 def _side(side: CopySourceSection | CopyTargetSection, text: Text | None, oversize: str) -> Side:

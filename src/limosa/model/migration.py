@@ -206,11 +206,18 @@ class Copy:
     Attributes:
         source, target: how points lie there; None for a collection, which knows it by itself.
         build: whether an index is built; which one, the migration says, or the source's own graph.
+        made: how new ids are made for a collection; of a table its form says it.
     """
 
     source: Form | None = None
     target: Form | None = None
     build: bool = True
+    made: Identity | None = None
+
+    @property
+    def identity(self) -> Identity | None:
+        """How new ids are made; None where ids are carried."""
+        return self.target.made if self.target is not None else self.made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from limosa.model.batch import Key
+from limosa.model.operation import Operation
 from limosa.model.strain import Limits
 from limosa.ports.capture import Change
 from limosa.ports.store import Capabilities, Runner
 from limosa.ports.tx import Begin, Tx
 
-__all__ = ["Changes", "Home", "Noted"]
+__all__ = ["Changes", "Home", "Landed", "Noted"]
 
 
 class Changes(Protocol):
@@ -47,6 +48,43 @@ class Noted(Protocol):
 
     def unread(self, tx: Tx) -> list[tuple[Key | None, Key]]:
         """Ranges (after, upper] that no worker has read yet; None for the beginning."""
+        ...
+
+
+class Landed(Protocol):
+    """A list of what landed in a place that remembers nothing itself: keys, and the ids that the points have there."""
+
+    @property
+    def begin(self) -> Begin:
+        """Opens transactions of the database in which the list is."""
+        ...
+
+    def operations(self, title: str) -> list[Operation]:
+        """Makes the list, and drops it at the end.
+
+        Args:
+            title: of the place where the points land.
+        """
+        ...
+
+    def ids(self, keys: Sequence[Key], tx: Tx) -> Mapping[Key, Key]:
+        """The ids of these points; those that are not listed are left out."""
+        ...
+
+    def keys(self, ids: Sequence[Key], tx: Tx) -> Mapping[Key, Key]:
+        """The keys of the points with these ids; those that are not listed are left out."""
+        ...
+
+    def behind(self, after: Key | None, limit: int, tx: Tx) -> list[Key]:
+        """Keys behind one, in an order of the list's own; fewer than ``limit`` at the end."""
+        ...
+
+    def note(self, ids: Mapping[Key, Key], tx: Tx) -> None:
+        """Lists points by key, each under this id and no other."""
+        ...
+
+    def forget(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Takes points off the list; those that are not on it are left out."""
         ...
 
 

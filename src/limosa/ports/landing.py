@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -82,8 +82,24 @@ class Landing(Protocol):
         """
         ...
 
-    def keys(self, after: Key | None, limit: int) -> list[Key]:
-        """Keys of what is there, in an order of the landing's own; fewer than ``limit`` at the end."""
+    def pages(self, limit: int) -> Iterator[list[Key]]:
+        """Keys of all that is there, in an order of the landing's own, at most so many at a time."""
+        ...
+
+    def gone(self) -> Iterator[list[Key]]:
+        """Keys of points that landed and are there no more, page by page; none where that is noted.
+
+        Raises:
+            Refused: nothing is there any more: it may be another place than the one in which they landed.
+        """
+        ...
+
+    def note(self, keys: Sequence[Key], tx: Tx) -> None:
+        """These points, which came into being here, stand on the other side too now."""
+        ...
+
+    def forget(self, keys: Sequence[Key], tx: Tx) -> None:
+        """These points are gone on both sides."""
         ...
 
     def nearest(

@@ -74,7 +74,8 @@ def _landing(migration: Migration, copy: Copy, opened: ExitStack) -> tuple[Home,
     opened.callback(collection.close)
     file = open_home(Path.cwd() / ".limosa" / "ledgers" / f"{migration.name}.sqlite", migration.id)
     opened.callback(file.close)
-    return file, CollectionLanding(collection, file.switched, lambda: file.begun(MADE), migration.index)
+    made = lambda: file.begun(MADE)  # noqa: E731
+    return file, CollectionLanding(collection, file.landed, file.switched, made, migration.index, copy.made)
 
 
 def discover(store: str, *, table: str | None = None) -> Discovery:

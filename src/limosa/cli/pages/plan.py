@@ -88,11 +88,12 @@ def _split(console: Console, split: Split, place: Place) -> None:
 def _copy(console: Console, migration: Migration, copy: Copy) -> None:
     print_line(console, "from", place_told(migration.source, copy.source))
     print_line(console, "to", place_told(migration.target, copy.target))
-    form = copy.target
+    form, made = copy.target, copy.identity
+    if made is not None:
+        what = f"{made.column} is" if made.column else "are"
+        print_line(console, "ids", f"{what} made of {made.template}; {made.old} keeps the old ones")
     if form is None:
         return
-    if form.made is not None:
-        print_line(console, "ids", f"{form.made.column} is made of {form.made.template}; {form.key} keeps the old ones")
     for name, column in form.vectors:
         print_line(console, "vector", f"{name or 'without a name'} to {column}")
     for column, field in form.columns or ():

@@ -57,7 +57,7 @@ class Asking:
 
     def asked(self, queries: int, k: int) -> Asked:
         """Vectors of points drawn from the landing's first ones, each for k rows."""
-        keys = self.landing.keys(None, KEYS)
+        keys = next(self.landing.pages(KEYS), [])
         drawn = random.Random(len(keys)).sample(keys, min(queries, len(keys)))  # noqa: S311 - not a secret
         found = [
             (each, vector) for each in self.landing.fetch(drawn) if _searches(vector := each.vectors.get(self.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,18 +68,17 @@ class CrossedPoints:
             units |= {name for name, each in self.source.describe().vectors.items() if each.unit}
         return replace(self, unit=units)
 
-    def page(self, after: Key | None, limit: int) -> tuple[list[Point], Key | None]:
-        """The next points of the side that the application writes, as the landing tells them.
-
-        Returns:
-            The points, and the key behind which others are, None at the end: a page may be short because a point of it
-            went while it was read.
-        """
+    def _read(self, limit: int) -> Iterator[list[Point]]:
+        """All points of the side that the application writes, as the landing tells them."""
         if self.turned:
-            keys = self.landing.keys(after, limit)
-            return self.landing.fetch(keys), keys[-1] if len(keys) == limit else None
-        found = self.source.read(after, limit)
-        return [self.landing.told(each) for each in found], found[-1].key if len(found) == limit else None
+            yield from map(self.landing.fetch, self.landing.pages(limit))
+            return
+        after: Key | None = None
+        while found := self.source.read(after, limit):
+            yield [self.landing.told(each) for each in found]
+            if len(found) < limit:
+                return
+            after = found[-1].key
 
     def fetch(self, keys: Sequence[Key]) -> list[Point]:
         """These points of that side."""
@@ -93,11 +92,11 @@ class CrossedPoints:
 
     def _pages(self, limit: int) -> Iterator[list[Point]]:
         """All points of that side; the next page is read while one is worked on."""
+        pages = self._read(limit)
         with ThreadPoolExecutor(1, thread_name_prefix="limosa-page") as pool:
-            coming: Future[tuple[list[Point], Key | None]] | None = pool.submit(self.page, None, limit)
-            while coming is not None:
-                page, last = coming.result()
-                coming = pool.submit(self.page, last, limit) if last is not None else None
+            coming = pool.submit(next, pages, None)
+            while (page := coming.result()) is not None:
+                coming = pool.submit(next, pages, None)
                 yield page
 
     def compared(self, limit: int) -> Iterator[Compared]:
@@ -135,9 +134,11 @@ class CrossedPoints:
         for page in self._pages(PAGE_ROWS):
             found = self._held(page, self.kept([each.key for each in page]))
             yield self._untried([key for part in found for key in part])
-        if not self.turned:
-            for _, strange in self._walked():
-                yield strange
+        if self.turned:
+            yield from self.landing.gone()
+            return
+        for _, strange in self._walked():
+            yield strange
 
     def _untried(self, keys: list[Key]) -> list[Key]:
         """These, without dead and skipped points that are still what they were when they were tried.
@@ -157,9 +158,15 @@ class CrossedPoints:
         strangers: list[Key] = []
         for keys, strange in self._walked():
             rows += len(keys)
-            waiting, _ = self._noted(strange)
-            strangers += [key for key in strange if key not in waiting]
+            strangers += self._settled(strange)
+        for keys in self.landing.gone() if self.turned else ():
+            strangers += self._settled([each.key for each in self.source.fetch(keys, bare=True)])
         return Routed(tables={self.table: rows}, models={}, strangers=strangers[:TOLD])
+
+    def _settled(self, keys: Sequence[Key]) -> list[Key]:
+        """Those for which nothing waits."""
+        waiting, _ = self._noted(keys)
+        return [key for key in keys if key not in waiting]
 
     def indexes(self) -> list[BuiltIndex]:
         """Every index that was asked for."""
@@ -221,11 +228,9 @@ class CrossedPoints:
 
     def _walked(self) -> Iterator[tuple[list[Key], list[Key]]]:
         """Pages of the landing's keys, with those that the source does not have."""
-        after: Key | None = None
-        while keys := self.landing.keys(after, KEYS):
+        for keys in self.landing.pages(KEYS):
             there = {each.key for each in self.source.fetch(keys, bare=True)}
             yield keys, [key for key in keys if key not in there]
-            after = keys[-1]
 
     def _differing(self, points: Sequence[Point]) -> tuple[list[Key], list[Key], list[Key]]:
         """Keys whose vectors differ, whose payloads alone do, and that are missing; each read again on both sides."""

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 
-from limosa.errors import ProofFailed, Refused
+from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors, Written
+from limosa.model.identity import Identity
 from limosa.model.migration import Index
 from limosa.model.operation import Operation
 from limosa.model.plan import Check
 from limosa.model.point import Collected, IdKind, Metric, Point, Scalar, VectorSpec
 from limosa.ports.carried import BuiltIndex
 from limosa.ports.collection import Collection
-from limosa.ports.landing import Ground, Landing
-from limosa.ports.store import Progress, Runner, Turn
+from limosa.ports.home import Landed
+from limosa.ports.landing import Ground
 from limosa.ports.tx import Tx
+from limosa.stores.crossing.renaming import Names
 
-__all__ = ["MADE", "CollectionLanding", "CollectionRunner", "dropping", "require_all"]
+__all__ = ["DROP", "MADE", "MAKE", "STANDS", "CollectionLanding"]
 
 PAGE_KEYS = 10_000
 """Ids that are asked for at once."""
@@ -27,8 +28,9 @@ PAGE_KEYS = 10_000
 MADE = "make-collection"
 """The operation that makes the collection."""
 
-MAKE, DROP, STANDS = "MAKE COLLECTION ", "DROP COLLECTION ", "IS THERE COLLECTION "
-DROP_OLD, OLD_IS_GONE = "DROP OLD COLLECTION ", "IS GONE OLD COLLECTION "
+MAKE = "MAKE COLLECTION "
+DROP = "DROP COLLECTION "
+STANDS = "IS THERE COLLECTION "
 """The words in which operations speak of a collection; everything else is said to the ledger's own database."""
 
 _WIDER: dict[IdKind, tuple[IdKind, ...]] = {
@@ -46,15 +48,24 @@ class CollectionLanding:
     """A collection of one migration.
 
     Attributes:
+        landed: what landed; where ids are made, also under which.
         switched: a query to the ledger's database: does the application read this collection?
         ours: whether this migration made what is there, or was about to.
         index: the graph that the file asks for; None for the source's own.
+        identity: how ids are made; None where they are carried.
     """
 
     collection: Collection
+    landed: Landed
     switched: str
     ours: Callable[[], bool]
     index: Index | None = None
+    identity: Identity | None = None
+
+    @property
+    def names(self) -> Names:
+        """Which id each point has there."""
+        return Names(self.landed, self.identity)
 
     @property
     def watched(self) -> bool:
@@ -74,7 +85,10 @@ class CollectionLanding:
     def ground(self, collected: Collected, sample: Sequence[Point]) -> Ground:
         """What has to be made for such points; changes nothing."""
         wanted = replace(collected, vectors={name: self._graph(each) for name, each in collected.vectors.items()})
+        if self.identity is not None:
+            wanted = replace(wanted, ids="uuid", indexed={**wanted.indexed, self.identity.old: "keyword"})
         title = self.collection.title
+        listing, dropped = self.landed.operations(title)
         made = Operation(
             id=MADE,
             step="expand",
@@ -92,7 +106,8 @@ class CollectionLanding:
             undo=("SELECT 1",),
             probe=self.switched,
         )
-        return Ground(checks=tuple(self._checks(wanted)), operations=(made, switch))
+        checks = (*self._checks(wanted), *self._kept(sample))
+        return Ground(checks=checks, operations=(listing, made, switch, dropped))
 
     def _graph(self, each: VectorSpec) -> VectorSpec:
         if self.index is None or each.kind != "dense":
@@ -128,6 +143,16 @@ class CollectionLanding:
                 said = f"{called} has {each.dimensions} dimensions, and {title} takes {holds.dimensions}."
                 yield _refused("vectors", said, "Fewer dimensions.", "Copy to a store that takes them.")
 
+    def _kept(self, sample: Sequence[Point]) -> Iterator[Check]:
+        """The field that is to keep the old ids is free."""
+        if self.identity is not None and any(self.identity.old in each.payload for each in sample):
+            yield _refused(
+                "ids",
+                f"Payloads have a field {self.identity.old} already, which would keep the ids that points had.",
+                "A field that no payload has.",
+                "Set old in [target.key] to another name.",
+            )
+
     def units(self) -> frozenset[str]:
         """Vectors that the store keeps at length 1."""
         return frozenset(name for name, each in self.collection.describe().vectors.items() if each.unit)
@@ -138,21 +163,75 @@ class CollectionLanding:
 
     def write(self, points: Sequence[Point], tx: Tx) -> Written:
         """Stores the points; they stand before the ledger says so, and are written again where that fails."""
-        rejected = self.collection.write(points)
+        renamed = self.names.renamed(points, tx)
+        if renamed.left:
+            # Another point may be about to have the id that one of these had.
+            self.collection.erase(list(renamed.left.values()))
+            self.landed.forget(list(renamed.left), tx)
+        ready = list(renamed.points)
+        refused = self.collection.write(list(renamed.points.values()))
+        rejected = [*renamed.without.items(), *((ready[at], why) for at, why in refused)]
         bad = {place for place, _ in rejected}
-        return Written([place for place in range(len(points)) if place not in bad], rejected=rejected)
+        landed = [place for place in ready if place not in bad]
+        self.landed.note({points[place].key: renamed.points[place].key for place in landed}, tx)
+        return Written(landed, rejected=rejected)
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes these points away."""
-        self.collection.erase(keys)
+        self.collection.erase(list(self.names.ids(keys, tx).values()))
+        self.landed.forget(keys, tx)
 
     def fetch(self, keys: Sequence[Key], *, bare: bool = False) -> list[Point]:
-        """These points."""
-        return self.collection.fetch(keys, bare=bare)
+        """These points, under the keys and with the payloads that they had."""
+        if self.identity is None:
+            return self.collection.fetch(keys, bare=bare)
+        with self.landed.begin(snapshot=True) as tx:
+            of = {id_: key for key, id_ in self.names.ids(keys, tx).items()}
+        return [self.names.told(each, of[each.key]) for each in self.collection.fetch(list(of), bare=bare)]
 
-    def keys(self, after: Key | None, limit: int) -> list[Key]:
-        """Ids of what is there, in the collection's order."""
-        return [each.key for each in self.collection.read(after, limit, bare=True)]
+    def pages(self, limit: int) -> Iterator[list[Key]]:
+        """Keys of what is there, in the collection's order."""
+        after: Key | None = None
+        while found := [each.key for each in self.collection.read(after, limit, bare=True)]:
+            yield self.names.keys(found)
+            if len(found) < limit:
+                return
+            after = found[-1]
+
+    def gone(self) -> Iterator[list[Key]]:
+        """Keys of points that are listed, and are not there.
+
+        Raises:
+            Refused: nothing is there any more.
+        """
+        self._require_some()
+        after: Key | None = None
+        while True:
+            with self.landed.begin(snapshot=True) as tx:
+                keys = self.landed.behind(after, PAGE_KEYS, tx)
+            there = {each.key for each in self.fetch(keys, bare=True)} if keys else set()
+            yield [key for key in keys if key not in there]
+            if len(keys) < PAGE_KEYS:
+                return
+            after = keys[-1]
+
+    def _require_some(self) -> None:
+        with self.landed.begin(snapshot=True) as tx:
+            listed = self.landed.behind(None, 1, tx)
+        if listed and not self.collection.read(None, 1, bare=True):
+            raise Refused(
+                f"{self.collection.title} is empty, and points landed in it to which the application was switched.",
+                needed="The collection that the application reads; nothing was taken from the old one.",
+                do="Look whether the address in [target] is still that store's; where it is, put one point into it.",
+            )
+
+    def note(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Lists them, so that it is seen when they go."""
+        self.landed.note(self.names.ids(keys, tx), tx)
+
+    def forget(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Takes them off the list."""
+        self.landed.forget(keys, tx)
 
     def nearest(
         self,
@@ -165,7 +244,9 @@ class CollectionLanding:
         where: Mapping[str, Scalar] | None = None,
     ) -> list[tuple[Key, float]]:
         """At most k ids with the store's own score, best first; a store decides by itself what it asks."""
-        return self.collection.nearest(name, vector, k, where=where)
+        found = self.collection.nearest(name, vector, k, where=where)
+        keys = self.names.keys([id_ for id_, _ in found])
+        return [(key, near) for key, (_, near) in zip(keys, found, strict=True)]
 
     def indexes(self) -> list[BuiltIndex]:
         """None to tell of: such a store builds by itself."""
@@ -174,124 +255,6 @@ class CollectionLanding:
     def intact(self) -> str | None:
         """None: nothing notes changes here; they are looked for."""
         return None
-
-
-def dropping(source: Collection, name: str) -> Operation:
-    """Deletes the old collection; finish leaves it alone but where it is told the name."""
-    return Operation(
-        id="drop-old",
-        step="finish",
-        title=f"Delete {source.title}, only with --delete {name}",
-        do=(DROP_OLD + source.title,),
-        probe=OLD_IS_GONE + source.title,
-        transactional=False,
-    )
-
-
-def require_all(source: Collection, landing: Landing) -> None:
-    """Lets through only where every point of the old collection is in the new place too.
-
-    Raises:
-        ProofFailed: some are not, whatever the reason.
-    """
-    after: Key | None = None
-    alone: list[str] = []
-    while page := source.read(after, PAGE_KEYS, bare=True):
-        keys = [each.key for each in page]
-        there = {each.key for each in landing.fetch(keys, bare=True)}
-        alone += [key[0] for key in keys if key not in there]
-        after = keys[-1]
-    if alone:
-        named = ", ".join(alone[:3])
-        raise ProofFailed(
-            f"{len(alone):,} points are in {source.title} alone (for example {named}); nothing was deleted.",
-            needed="Every point in the new place: none dead, none skipped, none written to the old one late.",
-            do="limosa status FILE --failed lists what was not carried; what may go for all that, delete yourself.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionRunner:
-    """Carries out what is said of collections, and leaves the rest to the ledger's own database.
-
-    Attributes:
-        collection: where points land; None where that is no collection.
-    """
-
-    inner: Runner
-    source: Collection
-    landing: Landing
-    collection: Collection | None
-
-    def apply(
-        self, operation: Operation, note: Callable[[Tx], None], *, undo: bool = False, again: bool = False
-    ) -> None:
-        """Does or undoes one operation and notes it; making and dropping may be repeated."""
-        statements = operation.undo if undo else operation.do
-        words = (MAKE, DROP, DROP_OLD)
-        if not any(each.startswith(words) for each in statements):
-            self.inner.apply(operation, note, undo=undo, again=again)
-            return
-        for statement in statements:
-            self._do(statement)
-        self.inner.locked((), note)
-
-    def _do(self, statement: str) -> None:
-        if statement.startswith(DROP_OLD):
-            require_all(self.source, self.landing)
-            self.source.drop()
-        elif self.collection is not None and statement.startswith(MAKE):
-            self.collection.make(_collected(json.loads(statement.removeprefix(MAKE))))
-        elif self.collection is not None:
-            self.collection.drop()
-
-    def locked(
-        self,
-        statements: tuple[str, ...],
-        note: Callable[[Tx], None],
-        *,
-        first: Callable[[Tx], None] | None = None,
-        proceed: Callable[[Tx], bool] | None = None,
-    ) -> bool:
-        """Runs statements in the ledger's own database."""
-        return self.inner.locked(statements, note, first=first, proceed=proceed)
-
-    def alone(self, what: Turn = "operations") -> AbstractContextManager[None]:
-        """Keeps every other process from doing the same with this migration meanwhile."""
-        return self.inner.alone(what)
-
-    def stands(self, operation: Operation) -> bool:
-        """Whether the operation's change is there.
-
-        What is there of a collection may be half made, so that making is never taken for done: it may be repeated.
-
-        Raises:
-            Refused: somebody else has made a collection of that name since plan looked.
-        """
-        if operation.probe.startswith(OLD_IS_GONE):
-            return not self.source.stands()
-        if isinstance(self.landing, CollectionLanding) and operation.probe.startswith(STANDS):
-            _require_ours(self.landing)
-            return False
-        return self.inner.stands(operation)
-
-    def progress(self) -> Progress | None:
-        """How far the ledger's database is with what it does."""
-        return self.inner.progress()
-
-
-def _require_ours(landing: CollectionLanding) -> None:
-    """Lets through where nothing is there, or what this migration made.
-
-    Raises:
-        Refused: it is somebody else's.
-    """
-    if landing.collection.stands() and not landing.ours():
-        raise Refused(
-            f"{landing.collection.title} is there now, and this migration did not make it.",
-            needed="A name that is free: the points get a collection of their own.",
-            do="Give collection in [target] another name, or drop that one.",
-        )
 
 
 _IDS: dict[IdKind, str] = {
@@ -310,11 +273,3 @@ def _refused(name: str, said: str, needed: str, do: str) -> Check:
 def _told(wanted: Collected) -> str:
     told = (f"{name or 'vectors'} of {each.dimensions or 'any'} dimensions" for name, each in wanted.vectors.items())
     return ", ".join(told) or "points without vectors"
-
-
-def _collected(given: dict[str, object]) -> Collected:
-    vectors = given["vectors"]
-    if not isinstance(vectors, dict):
-        raise Refused("The locked plan cannot be read.", do="limosa rollback FILE, then run again.")
-    specs = {name: VectorSpec(**each) for name, each in vectors.items()}
-    return Collected(**{**given, "vectors": specs})  # type: ignore[arg-type]

@@ -148,7 +148,9 @@ class BackTarget:
         left = [place for place in range(len(rows)) if place not in dict(rejected)]
         rejected += [(left[at], why) for at, why in self.collection.write([points[place] for place in left])]
         bad = {place for place, _ in rejected}
-        return Written([place for place in range(len(rows)) if place not in bad], rejected=rejected)
+        landed = [place for place in range(len(rows)) if place not in bad]
+        self.source.landing.note([rows[place].key for place in landed], tx)
+        return Written(landed, rejected=rejected)
 
     def _with_old_vectors(self, points: Sequence[Point], text: Text) -> tuple[list[Point], list[tuple[int, str]]]:
         """The points as the old store may have them: with its own vectors, where their text is still the same."""
@@ -172,8 +174,11 @@ class BackTarget:
 
     def erase(self, keys: Sequence[Key], tx: Tx) -> None:
         """Takes points away that are gone; what could not be written stays as it is there."""
-        there = {each.key for each in self.source.landing.fetch(keys, bare=True)}
-        self.collection.erase([key for key in keys if key not in there])
+        landing = self.source.landing
+        there = {each.key for each in landing.fetch(keys, bare=True)}
+        gone = [key for key in keys if key not in there]
+        self.collection.erase(gone)
+        landing.forget(gone, tx)
 
 
 @dataclass(frozen=True, slots=True)

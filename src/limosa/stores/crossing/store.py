@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from limosa.model.batch import Key
-from limosa.model.identity import Identity
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
 from limosa.model.place import Text
@@ -25,9 +24,10 @@ from limosa.ports.store import Capabilities, Ends, Facts, Runner
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.crossing.comparing import CrossedPoints, classes
 from limosa.stores.crossing.identities import identity_checks
-from limosa.stores.crossing.landing import CollectionLanding, CollectionRunner, dropping
+from limosa.stores.crossing.landing import CollectionLanding
 from limosa.stores.crossing.naming import identity_names, text_checks
 from limosa.stores.crossing.points import BackSource, BackTarget, PointSource, PointTarget, text_of
+from limosa.stores.crossing.runner import CollectionRunner, dropping
 
 __all__ = ["CrossingStore", "CrossingWitness", "LookingAgain"]
 
@@ -53,14 +53,14 @@ class CrossingStore:
         self.source = source
         self.landing = landing
         self.home = home
-        form = migration.copy.target
+        form, self._identity = migration.copy.target, migration.copy.identity
         self.points = CrossedPoints(
             source,
             landing,
             home,
             migration.target.place.table,
             form.vectors[0][0] if form is not None else None if migration.carries else "",
-            alone=form is None or form.made is None,
+            alone=self._identity is None,
             made=None if migration.carries else migration.target.space.dimensions,
         )
         self.capture = LookingAgain(home, self.points)
@@ -137,11 +137,6 @@ class CrossingStore:
     def _made(self) -> str | None:
         """The name of the vector that is made, in a collection the one without a name; None where they are carried."""
         return None if self.migration.carries else self.points.vector
-
-    @property
-    def _identity(self) -> Identity | None:
-        copy = self.migration.copy
-        return copy.target.made if copy is not None and copy.target is not None else None
 
     def amends(self, step: Step, epoch: int) -> list[Operation]:
         """None: neither side has parts that come and go."""
@@ -233,7 +228,7 @@ class CrossingWitness:
     def _pages(self, after: Key | None, upper: Key | None) -> Iterator[list[Key]]:
         if self._points.turned:
             # Ranges are of the old side's order, and the new side may have another: the first one holds all.
-            yield from self._landed() if after is None else ()
+            yield from self.store.landing.pages(PAGE_KEYS) if after is None else ()
             return
         while page := self._keys(after):
             keys = page
@@ -244,12 +239,6 @@ class CrossingWitness:
                 yield keys
             if len(keys) < len(page):
                 return
-            after = page[-1]
-
-    def _landed(self) -> Iterator[list[Key]]:
-        after: Key | None = None
-        while page := self.store.landing.keys(after, PAGE_KEYS):
-            yield page
             after = page[-1]
 
     def _keys(self, after: Key | None) -> list[Key]:

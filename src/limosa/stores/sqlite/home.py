@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from limosa.errors import Transient
 from limosa.model.batch import Key
 from limosa.model.strain import Limits
 from limosa.ports.store import Capabilities
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.sqlite.changes import ChangeTable
 from limosa.stores.sqlite.database import Database
+from limosa.stores.sqlite.landed import Landed
 from limosa.stores.sqlite.life import Life
 from limosa.stores.sqlite.names import literal
 from limosa.stores.sqlite.runner import Runner
@@ -85,6 +87,11 @@ class SqliteHome:
         self.life = Life(self.database, self.id)
 
     @property
+    def landed(self) -> Landed:
+        """The list of what landed in a collection."""
+        return Landed(self.database.begin)
+
+    @property
     def switched(self) -> str:
         """A query: does the application read the new side?"""
         return f"SELECT coalesce((SELECT epoch % 2 FROM limosa_migration WHERE id = {literal(self.id)}), 0)"
@@ -136,4 +143,8 @@ def open_home(file: Path, migration: str) -> SqliteHome:
     """The file, made where it is not there, as the home of a migration's ledger."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
-    return SqliteHome(Database(open_stock(file)), migration)
+    engine = open_stock(file)
+    with closing(engine.connect(write=True)) as connection, suppress(Transient):
+        # Whoever reads both stores in one snapshot of the ledger would hold every commit up.
+        connection.execute("PRAGMA journal_mode = WAL")
+    return SqliteHome(Database(engine), migration)

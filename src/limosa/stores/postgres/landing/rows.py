@@ -10,10 +10,10 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeAlias, TypeVar
 
+from limosa.model.identity import CARRIED_IDS, MadeIds
 from limosa.model.point import Json, Point, PointVector
 from limosa.stores.postgres.landing.cells import Unfit, kind_of, text_bytes
 from limosa.stores.postgres.landing.columns import Arrived, Field, parted, put_back
-from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds
 from limosa.stores.postgres.landing.vectors import NULL, packed_rows, told_rows
 
 __all__ = ["Cells", "Packed", "blocks", "canonical", "packed", "packed_parts", "points_of"]
@@ -68,7 +68,10 @@ def packed(
     """
     unfit = _strange(points, arrived)
     at = places if places is not None else range(len(points))
-    ids = [partial(made.of, place) for place in at] if arrived.of("made") else ()
+    for number, place in enumerate(at if made.without else ()):
+        if place in made.without:
+            unfit.setdefault(number, made.without[place])
+    ids = [made.ids.get(place) for place in at] if arrived.of("made") else ()
     columns = [*_plain(points, arrived, ids, unfit)]
     columns += [
         _vectors([point.vectors.get(field.source) for point in points], field, unfit) for field in arrived.of("vector")
@@ -82,7 +85,7 @@ def packed(
 
 
 def _plain(
-    points: Sequence[Point], arrived: Arrived, ids: Sequence[Callable[[], uuid.UUID | None]], unfit: dict[int, str]
+    points: Sequence[Point], arrived: Arrived, ids: Sequence[uuid.UUID | None], unfit: dict[int, str]
 ) -> Iterator[Cells]:
     """All columns but those of the vectors."""
     fields, rest = arrived.of("field"), arrived.of("rest")
@@ -130,8 +133,7 @@ def _vectors(vectors: Sequence[PointVector | None], column: Field, unfit: dict[i
     return found
 
 
-def _made(told: Callable[[], uuid.UUID | None]) -> bytes | None:
-    found = told()
+def _made(found: uuid.UUID | None) -> bytes | None:
     return None if found is None else found.bytes
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from limosa.errors import Transient
 from limosa.model.batch import Key, Vectors, Written
+from limosa.model.identity import CARRIED_IDS, MadeIds, made_ids
 from limosa.model.migration import Index, Match
 from limosa.model.point import Collected, Metric, Point, Scalar
 from limosa.ports.carried import BuiltIndex
@@ -17,7 +18,6 @@ from limosa.stores.postgres.changes import ChangeTable
 from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.listing import Listing, listing_of
-from limosa.stores.postgres.landing.made import CARRIED_IDS, MadeIds, made_ids
 from limosa.stores.postgres.landing.making import ground, vector_index
 from limosa.stores.postgres.landing.reading import PointReader
 from limosa.stores.postgres.landing.rows import canonical
@@ -108,9 +108,22 @@ class LandingTable:
         """These points as the source would tell them."""
         return self._reader.fetch(keys, bare=bare)
 
-    def keys(self, after: Key | None, limit: int) -> list[Key]:
+    def pages(self, limit: int) -> Iterator[list[Key]]:
         """Keys of what is there, in the table's order."""
-        return [each.key for each in self._reader.read(after, limit, bare=True)]
+        after: Key | None = None
+        while keys := [each.key for each in self._reader.read(after, limit, bare=True)]:
+            yield keys
+            after = keys[-1]
+
+    def gone(self) -> Iterator[list[Key]]:
+        """None: triggers note it."""
+        return iter(())
+
+    def note(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Nothing: see ``gone``."""
+
+    def forget(self, keys: Sequence[Key], tx: Tx) -> None:
+        """Nothing: see ``gone``."""
 
     def nearest(
         self,

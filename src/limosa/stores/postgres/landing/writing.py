@@ -9,11 +9,11 @@ import psycopg
 from psycopg import errors as pg
 
 from limosa.model.batch import Written
+from limosa.model.identity import MadeIds
 from limosa.model.point import Point
 from limosa.stores.postgres.database import Binary, PostgresTx
 from limosa.stores.postgres.landing.columns import Arrived
 from limosa.stores.postgres.landing.listing import Listing
-from limosa.stores.postgres.landing.made import MadeIds
 from limosa.stores.postgres.landing.rows import Cells, Packed, blocks, packed_parts
 from limosa.stores.postgres.landing.standing import standing_indexes
 from limosa.stores.postgres.landing.vectors import NULL
