@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def _there(job: dict[str, Any], points: list[Point], near: Stand, far: Stand) ->
 
     [first] = shared - {second}
     moved = Point(key=points[6].key, vectors=points[6].vectors, payload={"number": "six"})
-    _put(near, "went", moved, erase=[points[7].key, first])
+    swapped = [replace(points[here], payload=points[there].payload) for here, there in ((11, 12), (12, 11))]
+    _put(near, "went", moved, *swapped, erase=[points[7].key, first])
     with contextlib.closing(open_app(job)) as app:
         # What shared an id is tried when the other one has gone.
         assert [app.run().verdict for _ in range(2)] == ["proved", "proved"]
@@ -108,6 +110,7 @@ def _there(job: dict[str, Any], points: list[Point], near: Stand, far: Stand) ->
     away = far.points("away")
     assert away.keys() == {made(each) for each in range(ROWS) if each not in {6, 7}} | {made("six")}
     assert away[made(3)].payload["was"] == second[0]
+    assert [away[made(each)].payload["was"] for each in (11, 12)] == [points[12].key[0], points[11].key[0]]
     return first
 
 
