@@ -122,10 +122,10 @@ def _proved(voyage: Voyage) -> list[Proof]:
     """Caught up and verified; a source that tells nothing of its changes may have changed since it was looked at."""
     proofs: list[Proof] = []
     for _ in range(1 if voyage.store.capabilities.capture else LOOKS):
-        notice(voyage)
+        looked = notice(voyage)
         catch_up(voyage)
         voyage.heed()
-        proofs = verify(voyage)
+        proofs = verify(voyage, looked)
         if not any(proof.verdict == "different" for proof in proofs):
             break
     return proofs

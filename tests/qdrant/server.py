@@ -53,6 +53,7 @@ class QdrantServer:
         always: a fault that every such request meets as well.
         requests: how many were answered, well or badly.
         largest: the most points that one request asked for and got.
+        whole: points that pages gave with their vectors, each as often as it was given.
     """
 
     def __init__(self, folder: Path, *, port: int = 0, key: str | None = None) -> None:
@@ -62,6 +63,7 @@ class QdrantServer:
         self.always: Fault | None = None
         self.requests = 0
         self.largest = 0
+        self.whole = 0
         self.key = key
         self._guard = threading.Lock()
         owner = self
@@ -192,14 +194,15 @@ class _Handler(BaseHTTPRequestHandler):
             ("POST", "/points/delete"): lambda: self._done(kept.remove, name, body),
             ("PUT", "/points/payload"): lambda: self._done(kept.overwrite, name, body),
             ("POST", "/points"): lambda: kept.retrieve(name, body),
-            ("POST", "/points/scroll"): lambda: self._page(kept.scroll(name, body)),
+            ("POST", "/points/scroll"): lambda: self._page(kept.scroll(name, body), body),
             ("POST", "/points/count"): lambda: {"count": kept.count(name)},
             ("POST", "/points/query"): lambda: {"points": kept.query(name, body)},
         }
         return calls[method, rest]()
 
-    def _page(self, page: Body) -> Body:
+    def _page(self, page: Body, asked: Body) -> Body:
         self.server_of.largest = max(self.server_of.largest, len(page["points"]))
+        self.server_of.whole += len(page["points"]) if asked.get("with_vector") else 0
         return page
 
     def _done(self, call: Callable[[str, Body], None], name: str, body: Body) -> Body:

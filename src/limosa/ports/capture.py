@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from limosa.model.batch import Key
+from limosa.ports.carried import Looked
 from limosa.ports.tx import Tx
 
 __all__ = ["Capture", "Change"]
@@ -39,8 +40,10 @@ class Capture(Protocol):
         """How many changes wait, as this transaction sees it."""
         ...
 
-    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
-        """Keys of rows that changed and that nothing has noted, page by page; empty where triggers note everything.
+    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+        """Rows that changed and that nothing has noted, page by page; empty where triggers note everything.
+
+        The pages together compare every row, and the last one tells what the target holds.
 
         Args:
             switched: what changes on the new side is looked for.

@@ -10,7 +10,7 @@ from limosa.model.batch import Key, Vectors
 from limosa.model.point import Scalar
 from limosa.ports.search import Neighbour
 
-__all__ = ["Asked", "Beside", "BuiltIndex", "Carried", "Compared", "Nearest", "Routed"]
+__all__ = ["Asked", "Beside", "BuiltIndex", "Carried", "Compared", "Looked", "Nearest", "Routed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,21 @@ class Routed:
     astray: Sequence[Key] = ()
     strangers: Sequence[Key] = ()
     empty: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a look at both sides found, or a part of it.
+
+    Attributes:
+        again: keys that have to be read again.
+        compared: what is to be said of the rows of this part; None where none were compared.
+        routed: what the target holds, where it was looked through.
+    """
+
+    again: Sequence[Key] = ()
+    compared: Compared | None = None
+    routed: Routed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from limosa.ports.carried import Compared, Looked
 from limosa.steps.voyage import Voyage
 
 __all__ = ["notice"]
 
 
-def notice(voyage: Voyage) -> int:
-    """Queues every key that differs and that nothing has noted; how many. Reads all of both sides where it has to.
+def notice(voyage: Voyage) -> Looked | None:
+    """Queues every key that differs and that nothing has noted. Reads all of both sides where it has to.
+
+    Returns:
+        What the look found, where it found nothing to do: verify need not look once more.
 
     Raises:
         Transient: somebody asked to stop.
     """
     # The ledger may be an older version's.
     voyage.records.prepare()
-    found = 0
-    for keys in voyage.store.capture.unseen(switched=voyage.record().switched):
+    compared, routed, calm = Compared(), None, True
+    for page in voyage.store.capture.unseen(switched=voyage.record().switched):
         voyage.heed()
-        if keys:
+        if page.again:
             with voyage.store.begin() as tx:
-                voyage.store.capture.note(keys, tx)
-            found += len(keys)
-    return found
+                voyage.store.capture.note(page.again, tx)
+            calm = False
+        compared = compared + page.compared if page.compared is not None else compared
+        routed = page.routed or routed
+    return Looked(compared=compared, routed=routed) if calm and routed is not None and not compared.waiting else None

@@ -10,6 +10,7 @@ from limosa.errors import Refused
 from limosa.model.conservation import Conservation
 from limosa.model.operation import STEPS
 from limosa.model.proof import Proof
+from limosa.ports.carried import Looked
 from limosa.ports.evidence import Evidence, IndexUse
 from limosa.ports.search import OldOrNew, Search
 from limosa.steps.again import embedding_again
@@ -43,10 +44,14 @@ class _View:
         return STEPS.index(self.record.step) >= STEPS.index("index")
 
 
-def verify(voyage: Voyage) -> list[Proof]:
-    """Makes every proof; the step is complete when none came out different. Safe to call again, after finish too."""
+def verify(voyage: Voyage, looked: Looked | None = None) -> list[Proof]:
+    """Makes every proof; the step is complete when none came out different. Safe to call again, after finish too.
+
+    Args:
+        looked: what a look at both sides has just found, which is not made once more.
+    """
     record = voyage.record()
-    proofs = _proofs(voyage, record)
+    proofs = _proofs(voyage, record, looked)
     if record.active:
         voyage.records.set_proofs(proofs)
     if voyage.record().step == "index" and not any(proof.verdict == "different" for proof in proofs):
@@ -61,7 +66,7 @@ def conserve(voyage: Voyage) -> Conservation:
     return replace(found, what="points") if record.shape == "copy" else found
 
 
-def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
+def _proofs(voyage: Voyage, record: Record, looked: Looked | None) -> list[Proof]:
     classes = conserve(voyage) if record.active else None
     conservation = prove_conservation(classes) if classes is not None else _kept(record)
     carried = voyage.store.witness(record.epoch).carried()
@@ -70,7 +75,7 @@ def _proofs(voyage: Voyage, record: Record) -> list[Proof]:
             return [conservation]
         built = STEPS.index(record.step) >= STEPS.index("index")
         goal = voyage.migration.checking.latency_p95_ms
-        return [conservation, *prove_carried(carried, built=built, goal_p95_ms=goal)]
+        return [conservation, *prove_carried(carried, built=built, goal_p95_ms=goal, looked=looked)]
     search = voyage.store.witness(record.epoch).search("new")
     evidence = voyage.store.witness(record.epoch).evidence("new")
     if search is None or evidence is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from limosa.model.proof import Proof
-from limosa.ports.carried import BuiltIndex, Carried, Compared, Routed
+from limosa.ports.carried import BuiltIndex, Carried, Compared, Looked, Routed
 from limosa.verify.beside import QUERIES, K, prove_beside
 
 __all__ = ["prove_carried"]
@@ -14,14 +14,17 @@ PAGE_ROWS = 1000
 """Rows compared in one snapshot, so that no snapshot lives long."""
 
 
-def prove_carried(carried: Carried, *, built: bool, goal_p95_ms: float) -> list[Proof]:
+def prove_carried(carried: Carried, *, built: bool, goal_p95_ms: float, looked: Looked | None = None) -> list[Proof]:
     """Every proof of a split or a copy.
 
     Args:
         built: the step index is complete.
         goal_p95_ms: within which the new side is to answer.
+        looked: what a look at all rows has just found; None to look now.
     """
-    proofs = [_bits(_whole(carried.compared(PAGE_ROWS))), _tables(carried.routed())]
+    looked = looked or Looked()
+    compared = looked.compared or _whole(carried.compared(PAGE_ROWS))
+    proofs = [_bits(compared), _tables(looked.routed or carried.routed())]
     indexes = carried.indexes()
     if indexes:
         proofs.append(_indexes(indexes, built=built))

@@ -11,7 +11,7 @@ import numpy as np
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
 from limosa.model.point import Metric, Point, VectorSpec
-from limosa.ports.carried import Asked, BuiltIndex, Compared, Nearest, Routed
+from limosa.ports.carried import Asked, BuiltIndex, Compared, Looked, Nearest, Routed
 from limosa.ports.collection import Collection
 from limosa.ports.home import Home
 from limosa.ports.landing import Landing
@@ -101,9 +101,23 @@ class CrossedPoints:
 
     def compared(self, limit: int) -> Iterator[Compared]:
         """All points in their collection's order, each held against what the other side has."""
-        return map(self._compare, self._pages(limit))
+        return (self._compare(page)[0] for page in self._pages(limit))
 
-    def _compare(self, page: Sequence[Point]) -> Compared:
+    def looked(self) -> Iterator[Looked]:
+        """The same, with the keys of points that came, went or changed unseen since they were carried."""
+        for page in self._pages(PAGE_ROWS):
+            compared, bad, excepted = self._compare(page)
+            yield Looked(again=[*bad, *self._changed(excepted)], compared=compared)
+        rows = 0
+        for keys, strange in self._walked():
+            rows += len(keys)
+            yield Looked(again=() if self.turned else strange)
+        for keys in self.landing.gone() if self.turned else ():
+            yield Looked(again=keys)
+        yield Looked(routed=self._routed(rows, ()))
+
+    def _compare(self, page: Sequence[Point]) -> tuple[Compared, set[Key], set[Key]]:
+        """What is to be said of a page, the keys of its points that differ, and of those that are dead or skipped."""
         waiting, excepted = self._noted([each.key for each in page])
         if self.switched and excepted:
             # What could not flow back is no exception: the old store lacks it.
@@ -111,7 +125,7 @@ class CrossedPoints:
         judged = [each for each in page if each.key not in waiting and each.key not in excepted]
         vectors, payloads, missing = self._differing(judged)
         bad = {*vectors, *payloads, *missing}
-        return Compared(
+        compared = Compared(
             rows=len(page),
             waiting=len(waiting),
             excepted=len(excepted),
@@ -123,34 +137,24 @@ class CrossedPoints:
             rule=self._rule(),
             what="points",
         )
+        return compared, bad, excepted
 
     def _rule(self) -> str:
         if self.made is not None:
             return f"payload by payload, each with a vector of {self.made} dimensions"
         return "bit for bit" if not self.unit else f"by the direction of unit vectors, to {UNIT_ERROR:g}"
 
-    def differing(self) -> Iterator[list[Key]]:
-        """Keys of points that came, went or changed unseen since they were carried, page by page."""
-        for page in self._pages(PAGE_ROWS):
-            found = self._held(page, self.kept([each.key for each in page]))
-            yield self._untried([key for part in found for key in part])
-        if self.turned:
-            yield from self.landing.gone()
-            return
-        for _, strange in self._walked():
-            yield strange
+    def _changed(self, excepted: set[Key]) -> set[Key]:
+        """Dead and skipped points that are not what they were any more when they were tried.
 
-    def _untried(self, keys: list[Key]) -> list[Key]:
-        """These, without dead and skipped points that are still what they were when they were tried.
-
-        They are for ``limosa retry``. After the switch both sides may have become others, and all are tried.
+        The others are for ``limosa retry``. After the switch both sides may have become others, and all are tried.
         """
-        if not keys or self.switched or not self.alone:
-            return keys
+        if not excepted or self.switched or not self.alone:
+            return excepted
+        keys = list(excepted)
         with self.home.begin(snapshot=True) as tx:
             traces = self.home.noted.traces(keys, tx)
-        tried = {each.key for each in self.source.fetch(list(traces)) if trace_of(each) == traces[each.key]}
-        return [key for key in keys if key not in tried]
+        return excepted - {each.key for each in self.source.fetch(keys) if trace_of(each) == traces.get(each.key)}
 
     def routed(self) -> Routed:
         """How many points the landing holds, and those that the source does not have."""
@@ -161,6 +165,9 @@ class CrossedPoints:
             strangers += self._settled(strange)
         for keys in self.landing.gone() if self.turned else ():
             strangers += self._settled([each.key for each in self.source.fetch(keys, bare=True)])
+        return self._routed(rows, strangers)
+
+    def _routed(self, rows: int, strangers: Sequence[Key]) -> Routed:
         return Routed(tables={self.table: rows}, models={}, strangers=strangers[:TOLD])
 
     def _settled(self, keys: Sequence[Key]) -> list[Key]:

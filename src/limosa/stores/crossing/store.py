@@ -15,6 +15,7 @@ from limosa.model.plan import Check
 from limosa.model.point import Collected, Point, VectorSpec
 from limosa.model.strain import Limits
 from limosa.ports.capture import Change
+from limosa.ports.carried import Looked
 from limosa.ports.collection import Collection
 from limosa.ports.examination import Scrutiny
 from limosa.ports.home import Home
@@ -194,11 +195,11 @@ class LookingAgain:
         """What is wrong with what notes the application's changes after the switch."""
         return self.points.landing.intact()
 
-    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
-        """Keys of points that came, went or changed, page by page."""
+    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+        """Points that came, went or changed, page by page."""
         if switched and self.points.landing.watched:
             return iter(())
-        return replace(self.points, switched=switched).exact().differing()
+        return replace(self.points, switched=switched).exact().looked()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from limosa.model.batch import Key
 from limosa.model.operation import Operation
 from limosa.ports.capture import Change
+from limosa.ports.carried import Looked
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.changes import ChangeTable
 from limosa.stores.postgres.database import Database
@@ -254,7 +255,7 @@ class TriggerCapture:
     def _changes(self) -> ChangeTable:
         return ChangeTable(self.database, self.scope.id)
 
-    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
+    def unseen(self, *, switched: bool) -> Iterator[Looked]:
         """Empty: triggers note everything."""
         return iter(())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from limosa.model.batch import Key
+from limosa.ports.carried import Looked
 from limosa.stores.sqlite.changes import ChangeTable
 from limosa.stores.sqlite.names import literal, quoted
 from limosa.stores.sqlite.scope import Scope
@@ -48,7 +48,7 @@ class TriggerCapture(ChangeTable):
 
     scope: Scope
 
-    def unseen(self, *, switched: bool) -> Iterator[list[Key]]:
+    def unseen(self, *, switched: bool) -> Iterator[Looked]:
         """Empty: triggers note everything."""
         return iter(())
 
