@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import queue
 import random
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from limosa.errors import LimosaError, Refused, Transient
+from limosa.ports.memory import give_back
 from limosa.ports.tx import Dialect
 from limosa.stores.sqlite.courtesy import Courtesy
 from limosa.stores.sqlite.engine import Busy, Connection, Engine, Value
-from limosa.stores.sqlite.memory import give_back
 from limosa.stores.sqlite.turn import Turn
 
 __all__ = ["PATIENCE_S", "Database", "SqliteTx"]
@@ -98,7 +97,6 @@ class Database:
         self._courtesy = Courtesy()
         # Two threads that fetch and decode would take Python's lock from each other at every row of a file.
         self.decoding: AbstractContextManager[object] = threading.Lock() if self._file else nullcontext()
-        self._batches = itertools.count(1)
         self._emptying = threading.Lock()
         self._most_logged = LOG_PAGES
         self._born = _identity(engine.path)
@@ -185,8 +183,7 @@ class Database:
                 self._courtesy.leave_room(connection, time.monotonic() - began)
         if bulk and self._file:
             self._empty_log()
-            if next(self._batches) % GIVE_BACK == 0:
-                give_back()
+            give_back(every=GIVE_BACK)
 
     def _empty_log(self) -> None:
         """Copies the log's pages into the file while the next batch is written, so that no commit has to.
