@@ -15,12 +15,10 @@ from limosa.ports.carried import Asked, BuiltIndex, Compared, Looked, Nearest, R
 from limosa.ports.collection import Collection
 from limosa.ports.home import Home
 from limosa.ports.landing import Landing
-from limosa.ports.memory import give_back
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
 from limosa.stores.crossing.asking import Asking
 from limosa.stores.crossing.equality import UNIT_ERROR, same, trace_of
-from limosa.stores.crossing.points import GIVE_BACK
 
 __all__ = ["CrossedPoints", "classes"]
 
@@ -100,7 +98,6 @@ class CrossedPoints:
             while (page := coming.result()) is not None:
                 coming = pool.submit(next, pages, None)
                 yield page
-                give_back(every=GIVE_BACK)
 
     def compared(self, limit: int) -> Iterator[Compared]:
         """All points in their collection's order, each held against what the other side has."""

@@ -17,13 +17,11 @@ from limosa.model.place import Text
 from limosa.model.point import Json, Point
 from limosa.ports.collection import Collection
 from limosa.ports.landing import Landing
-from limosa.ports.memory import give_back
 from limosa.ports.target import Part
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.crossing.equality import same, trace_of
 
 __all__ = [
-    "GIVE_BACK",
     "PLACEHOLDER",
     "BackSource",
     "BackTarget",
@@ -36,9 +34,6 @@ __all__ = [
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 """A field in a template."""
-
-GIVE_BACK = 4
-"""Batches, or pages, of a thousand points after which freed memory is given back: of 1536 dimensions 25 MB."""
 
 _NONE: Vectors = np.zeros(0, dtype=np.float32)
 """Stands for the vectors of a point, which travel in it, and also where it has none."""
@@ -201,7 +196,6 @@ class PointTarget:
 
     def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
         """Stores the points with the vectors that were made for them, or that they carry themselves."""
-        give_back(every=GIVE_BACK)
         points = [_point(row) for row in rows]
         if self.made is not None:
             made = self.made
