@@ -168,3 +168,17 @@ def test_without_an_index_at_the_source_nothing_more_is_asked(tmp_path: Path) ->
             proofs = {each.name: each for each in app.run().proofs}
     assert "filters" not in proofs
     assert "no payload index at the source: asked without filters" in proofs["overlap"].said
+
+
+def test_the_new_side_is_asked_by_its_own_metric(near: Stand) -> None:
+    with contextlib.closing(_app(near.section("went"), **_table(), index={"metric": "l2"})) as app:
+        proofs = {each.name: each for each in app.run().proofs}
+        assert (proofs["overlap"].verdict, proofs["latency"].verdict) == ("unchecked", "proved")
+        assert proofs["overlap"].said == "the old store compares by cosine, the new one by l2"
+        vector = _points()[7].vectors[""]
+        assert isinstance(vector, np.ndarray)
+        carried = app.voyage.store.witness(0).carried()
+        assert carried is not None
+        # By l2 a vector is nearer to itself than to its double.
+        far = carried.nearest(2 * vector, 1, exact=True).rows[0]
+        assert far.distance > 0.1

@@ -124,6 +124,7 @@ def _made(source: dict[str, Any], target: dict[str, Any]) -> Change:
         ("qdrant://one.host:7000", "http://one.host:7000"),
         ("qdrant://one.host", "http://one.host:6333"),
         ("qdrant+https://one.host:443", "https://one.host:443"),
+        ("qdrant://one.host:7000/", "http://one.host:7000"),
     ],
 )
 def test_an_alias_on_one_server_of_qdrant(

@@ -70,11 +70,14 @@ def _qdrant(address: str, new: Side, old: str) -> Change:
     name = _lasting(old)
     scheme, _, rest = address.partition("://")
     held, port = _variable(new.place.store), "" if urlsplit(address).port else ":6333"
-    host = f"${{{held}#*://}}" if held else rest.rstrip("/")
+    host, first = (f"${{{held}#*://}}" if held else rest.rstrip("/")), ""
+    if held and address.endswith("/"):
+        # A shell takes away one end of a variable at a time.
+        host, first = "${host%/}", f'host="{host}"; '
     url = f"{'https' if scheme.endswith('+https') else 'http'}://{host}{port}/collections/aliases"
     key = f' -H "api-key: ${_variable(new.token)}"' if new.token else ""
     body = {"actions": [{"create_alias": {"collection_name": new.place.table, "alias_name": name}}]}
-    line = f'curl -X POST "{url}"{key} -H "content-type: application/json" -d {shlex.quote(json.dumps(body))}'
+    line = f'{first}curl -X POST "{url}"{key} -H "content-type: application/json" -d {shlex.quote(json.dumps(body))}'
     return Change(kind="alias", said=_saying(name, "collection"), line=line)
 
 

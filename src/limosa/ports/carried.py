@@ -132,11 +132,13 @@ class Asked:
         plain: without a filter.
         filtered: with one, each by a field that the source has an index of.
         passed: the other such fields, and why they were not asked by.
+        alone: why the old side was not asked; empty where it was.
     """
 
     plain: Sequence[Beside]
     filtered: Sequence[Beside] = ()
     passed: Mapping[str, str] = field(default_factory=dict)
+    alone: str = ""
 
 
 class Carried(Protocol):

@@ -37,9 +37,10 @@ def prove_beside(asked: Asked, *, goal_p95_ms: float) -> list[Proof]:
     """
     if not asked.plain:
         return [Proof(name="overlap", verdict="unchecked", said="there are no vectors to ask with")]
-    # Vectors of two models find different rows: there is nothing to hold against each other.
-    compared = any(each.old for each in asked.plain)
+    compared = not asked.alone and any(each.old for each in asked.plain)
     proofs = [_overlap(asked)] if compared else []
+    if asked.alone:
+        proofs.append(Proof(name="overlap", verdict="unchecked", said=asked.alone))
     if asked.filtered:
         proofs.append(_filters(asked, compared=compared))
     return [*proofs, _latency(asked, goal_p95_ms)]

@@ -44,7 +44,7 @@ class Asking:
 
     Attributes:
         name: the vector's.
-        alone: the new side alone is asked.
+        alone: why the new side alone is asked; empty where both are.
         noted: of keys those that wait, and those that are dead or skipped: neither can be found on the other side.
     """
 
@@ -52,7 +52,7 @@ class Asking:
     landing: Landing
     name: str
     metric: Metric
-    alone: bool
+    alone: str
     noted: Callable[[Sequence[Key]], tuple[set[Key], set[Key]]]
 
     def asked(self, queries: int, k: int) -> Asked:
@@ -70,7 +70,8 @@ class Asking:
                 break
             filtered.append(self._beside(vector, k, where))
         late = {field for field in fields if not any(field in each.where for each in filtered)}
-        return Asked(plain=plain, filtered=filtered, passed=passed | dict.fromkeys(late, "time was over"))
+        passed |= dict.fromkeys(late, "time was over")
+        return Asked(plain=plain, filtered=filtered, passed=passed, alone=self.alone)
 
     def _fields(self, points: Sequence[Point]) -> tuple[list[str], dict[str, str]]:
         """Fields with an index at the source that queries are filtered by, and the others with the reason."""

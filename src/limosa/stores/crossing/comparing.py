@@ -44,6 +44,7 @@ class CrossedPoints:
         unit: vectors whose length does not count; see ``exact``.
         alone: whether a point fits is its own affair; not so where ids are made, of which another point may have one.
         made: dimensions of the vectors that were made for the points; None where they were carried.
+        metric: by which the landing is searched; None for the source's own.
     """
 
     source: Collection
@@ -55,6 +56,7 @@ class CrossedPoints:
     unit: frozenset[str] = frozenset()
     made: int | None = None
     alone: bool = True
+    metric: Metric | None = None
 
     @property
     def turned(self) -> bool:
@@ -207,27 +209,37 @@ class CrossedPoints:
     def beside(self, queries: int, k: int) -> Asked | None:
         """Vectors of points drawn from the landing's first ones, asked on both sides, with filters and without.
 
-        On the new one alone where its vectors were made, or the old one is only kept; None where the new one is.
+        On the new one alone where its vectors were made, or are compared by another metric, or the old one is only
+        kept; None where the new one is.
         """
         if not self.landing.searched:
             return None
         name, metric = self._searched()
-        alone = self.made is not None or not self.source.holds.searched
+        alone = self._alone(name, metric)
         asking = Asking(
             source=self.source, landing=self.landing, name=name, metric=metric, alone=alone, noted=self._noted
         )
         return asking.asked(queries, k)
 
+    def _alone(self, name: str, metric: Metric) -> str:
+        """Why the old side is not asked for the same; empty where it is."""
+        if self.made is not None:
+            return "the vectors were made by another model, and find other points"
+        if not self.source.holds.searched:
+            return "the old store is not searched"
+        old = self.source.describe().vectors[name].metric
+        return f"the old store compares by {old}, the new one by {metric}" if old != metric else ""
+
     def _searched(self) -> tuple[str, Metric]:
         """The vector that is searched, and by which metric."""
         specs = self.source.describe().vectors
         if self.made is not None and self.vector is not None:
-            return self.vector, next(iter(specs.values()), VectorSpec(name="")).metric
+            return self.vector, self.metric or next(iter(specs.values()), VectorSpec(name="")).metric
         dense = [name for name, each in specs.items() if each.kind == "dense"]
         name = self.vector if self.vector in dense else next(iter(dense), None)
         if name is None:
             raise Refused("There is no vector to search with.", needed="A dense vector at the source.")
-        return name, specs[name].metric
+        return name, self.metric or specs[name].metric
 
     def viewed(self, limit: int) -> None:
         """None: there is no view."""

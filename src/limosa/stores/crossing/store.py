@@ -63,6 +63,7 @@ class CrossingStore:
             form.vectors[0][0] if form is not None else None if migration.carries else "",
             alone=self._identity is None,
             made=None if migration.carries else migration.target.space.dimensions,
+            metric=migration.index.metric if migration.index is not None else None,
         )
         self.capture = LookingAgain(home, self.points)
         self._close = close
