@@ -104,22 +104,22 @@ def problems(folder: Path, text: str) -> list[str]:
         ('layout = "column"', 'layout = "side_table"', "line 13, [target] layout: the application reads through"),
         ('layout = "column"', 'vector_table = "v"', "line 13, [target] vector_table: it belongs to layout"),
         ('layout = "column"', 'view = "v"', "line 13, [target] view: it belongs to layout"),
-        ('layout = "column"', 'table = "u"', "line 13, [target] table: copying to another place is not available yet"),
+        ('layout = "column"', 'table = "u"', "line 13, [target] table: what goes to another place is a copy"),
         (
             'layout = "column"',
             'store = "env:X"',
-            "line 13, [target] store: copying to another place is not available yet",
+            "line 13, [target] store: what goes to another place is a copy",
         ),
         (
             'layout = "column"',
             'key = ["id", "b"]',
-            "line 13, [target] key: copying to another place is not available yet",
+            "line 13, [target] key: what goes to another place is a copy",
         ),
-        ('layout = "column"', 'where = "a"', "line 13, [target] where: copying to another place is not available yet"),
+        ('layout = "column"', 'where = "a"', "line 13, [target] where: what goes to another place is a copy"),
         (
             'layout = "column"',
             'vector = "w"',
-            "line 13, [target] vector: moving to another column is not available yet",
+            "line 13, [target] vector: the new column gets the old one's name",
         ),
         (
             'layout = "column"',

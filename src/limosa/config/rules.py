@@ -73,8 +73,10 @@ def _copies(raw: Mapping[str, object]) -> Iterator[Finding]:
             continue
         same = _names(ours) == _names(theirs) if key == "key" else ours == theirs
         if not same:
-            what = "moving to another column" if key == "vector" else "copying to another place"
-            yield ("target", key), f"{what} is not available yet; needed is the same {key} as in [source], or none."
+            why = "the new column gets the old one's name at cutover"
+            if key != "vector":
+                why = "what goes to another place is a copy, whose file has no [source.space]"
+            yield ("target", key), f"{why}; needed is the same {key} as in [source], or none."
 
 
 def _beside(raw: Mapping[str, object]) -> Iterator[Finding]:
