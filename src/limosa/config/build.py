@@ -22,7 +22,7 @@ from limosa.model.place import Place, Text
 from limosa.model.space import Endpoint, Space
 from limosa.model.strain import Limits
 
-__all__ = ["build", "index_of", "match_of", "paced", "side_of", "soak_of"]
+__all__ = ["build", "index_of", "match_of", "paced", "side_of", "soak_of", "space_of"]
 
 
 def build(file: File, folder: Path) -> Migration:
@@ -115,7 +115,20 @@ def paced(section: PaceSection, *, batch_rows: int) -> Backfill:
 
 def side_of(place: Place, section: SpaceSection, oversize: str) -> Side:
     """A place with the space of its vectors, and who embeds."""
-    space = Space(
+    space = space_of(section, template=place.text.recipe, oversize=oversize)
+    endpoint = Endpoint(
+        base_url=section.base_url,
+        key=section.key,
+        usd_per_million_tokens=section.usd_per_million_tokens,
+        timeout_s=section.timeout_s,
+        tokenizer=section.tokenizer,
+    )
+    return Side(place=place, space=space, endpoint=endpoint)
+
+
+def space_of(section: SpaceSection, *, template: str = "", oversize: str = "") -> Space:
+    """The space that a section describes."""
+    return Space(
         provider=section.provider,
         model=section.model,
         dimensions=section.dimensions,
@@ -125,17 +138,9 @@ def side_of(place: Place, section: SpaceSection, oversize: str) -> Side:
         task=section.task,
         query_task=section.query_task,
         normalise=section.normalise,
-        template=place.text.recipe,
+        template=template,
         oversize=oversize,
     )
-    endpoint = Endpoint(
-        base_url=section.base_url,
-        key=section.key,
-        usd_per_million_tokens=section.usd_per_million_tokens,
-        timeout_s=section.timeout_s,
-        tokenizer=section.tokenizer,
-    )
-    return Side(place=place, space=space, endpoint=endpoint)
 
 
 def index_of(section: IndexSection | None) -> Index | None:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, WrapValidator
 
 from limosa.config import values
-from limosa.config.build import index_of, match_of, paced, side_of, soak_of
+from limosa.config.build import index_of, match_of, paced, side_of, soak_of, space_of
 from limosa.config.rules import Finding, soak_twice
 from limosa.config.schema import (
     Column,
@@ -34,7 +34,6 @@ from limosa.model.space import Endpoint
 
 __all__ = [
     "COPY_SECTIONS",
-    "NOT_IN_COPY",
     "CopyBackfillSection",
     "CopyFile",
     "CopySourceSection",
@@ -108,6 +107,7 @@ class CopySourceSection(Section):
     rest: Annotated[Column | None, Field(description="the name of a jsonb column that holds the rest")] = None
     text: Annotated[Columns | None, Field(description="the field, or fields, whose text is embedded again")] = None
     template: Annotated[Filled | None, Field(description="a text with fields in it, such as {title}")] = None
+    space: Annotated[SpaceSection | None, Field(description="a section [source.space]")] = None
 
 
 def _template(value: str) -> str:
@@ -189,6 +189,7 @@ class CopyFile(Section):
 COPY_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): CopyFile,
     ("source",): CopySourceSection,
+    ("source", "space"): SpaceSection,
     ("target",): CopyTargetSection,
     ("target", "key"): KeySection,
     ("target", "space"): SpaceSection,
@@ -198,14 +199,6 @@ COPY_SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("verify",): CopyVerifySection,
 }
 """Every section of such a file by its path."""
-
-NOT_IN_COPY: Mapping[tuple[str, ...], Mapping[str, str]] = {
-    ("source",): {
-        "space": "the old model is not asked; needed is [target.space] alone, where texts are embedded again."
-    },
-}
-"""Keys of other files that a copy cannot have, and why."""
-
 
 _OF_TABLES = ("vector", "columns", "rest")
 
@@ -255,6 +248,11 @@ def _again(raw: Mapping[str, object]) -> Iterator[Finding]:
         for key in texts:
             yield ("source", key), "texts are embedded again; needed is [target.space], which says by which model."
         return
+    if "space" in source:
+        yield (
+            ("source", "space"),
+            "the old model is not asked; needed is [target.space] alone, where texts are embedded again.",
+        )
     if len(texts) != 1:
         yield ("source",), "needed is either text or template, of which vectors are made again."
     if isinstance(target.get("vector"), Mapping):
@@ -290,6 +288,7 @@ def build_copy(file: CopyFile) -> Migration:
             target=_form_of_target(file) if target.table is not None else None,
             build="index" not in target.model_fields_set or target.index is not None,
             made=_made(target.key) if target.table is None else None,
+            space=space_of(source.space) if source.space is not None else None,
         ),
         backup="none",
         soak_days=soak_of(file.soak_days, backfill.soak_days),

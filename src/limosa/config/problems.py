@@ -11,7 +11,7 @@ from datetime import date, time
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from limosa.config.copy import COPY_SECTIONS, NOT_IN_COPY, broken_copy_rules, is_copy
+from limosa.config.copy import COPY_SECTIONS, broken_copy_rules, is_copy
 from limosa.config.lines import Path
 from limosa.config.rules import Finding, broken_rules
 from limosa.config.schema import LATER, SECTIONS
@@ -45,7 +45,7 @@ class _Kind:
 
 _UPGRADE = _Kind(SECTIONS, broken_rules, LATER)
 _SPLIT = _Kind(SPLIT_SECTIONS, broken_split_rules, NOT_IN_SPLIT)
-_COPY = _Kind(COPY_SECTIONS, broken_copy_rules, NOT_IN_COPY)
+_COPY = _Kind(COPY_SECTIONS, broken_copy_rules, {})
 
 
 def _kind_of(raw: Mapping[str, object]) -> _Kind:

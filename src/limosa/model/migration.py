@@ -207,12 +207,14 @@ class Copy:
         source, target: how points lie there; None for a collection, which knows it by itself.
         build: whether an index is built; which one, the migration says, or the source's own graph.
         made: how new ids are made for a collection; of a table its form says it.
+        space: what made the vectors that are carried; None where the file does not say.
     """
 
     source: Form | None = None
     target: Form | None = None
     build: bool = True
     made: Identity | None = None
+    space: Space | None = None
 
     @property
     def identity(self) -> Identity | None:

@@ -75,6 +75,7 @@ class VectorSpec:
         dimensions: None where the store fixes none, as for sparse vectors.
         unit: the store keeps every vector at the length 1, whatever it was given.
         m, ef_construction: of its HNSW graph; None where the store does not say.
+        space: what made it, by the names of a Space's fields; None where nobody says.
     """
 
     name: str
@@ -84,6 +85,7 @@ class VectorSpec:
     unit: bool = False
     m: int | None = None
     ef_construction: int | None = None
+    space: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from limosa.model.operation import Operation, Step
 from limosa.model.place import Text
 from limosa.model.plan import Check
 from limosa.model.point import Collected, Point, VectorSpec
+from limosa.model.space import Space
 from limosa.model.strain import Limits
 from limosa.ports.capture import Change
 from limosa.ports.carried import Looked
@@ -29,6 +30,7 @@ from limosa.stores.crossing.landing import CollectionLanding
 from limosa.stores.crossing.naming import identity_names, text_checks
 from limosa.stores.crossing.points import BackSource, BackTarget, PointSource, PointTarget, text_of
 from limosa.stores.crossing.runner import CollectionRunner, dropping
+from limosa.stores.crossing.spaces import made_by, space_checks, words_of
 
 __all__ = ["CrossingStore", "CrossingWitness", "LookingAgain"]
 
@@ -98,6 +100,7 @@ class CrossingStore:
         checks = list(found.checks)
         made, text = self._identity, self._text
         checks += identity_names(sample, made) if made is not None else []
+        checks += space_checks(collected.vectors, self._stated, self.source.title) if self._made is None else []
         refused = any(check.verdict == "refused" for check in checks)
         checks += text_checks(sample, text, without=len(sample) - len(texts)) if text is not None else []
         if not collected.points:
@@ -121,10 +124,17 @@ class CrossingStore:
     def _wanted(self, collected: Collected) -> Collected:
         """What lands: the points' own vectors, or the one that is made."""
         if self._made is None:
-            return collected
+            return replace(collected, vectors=made_by(collected.vectors, self._stated))
         old = next(iter(collected.vectors.values()), VectorSpec(name=self._made))
         dimensions = self.migration.target.space.dimensions
-        made = replace(old, name=self._made, kind="dense", dimensions=dimensions, unit=False)
+        made = replace(
+            old,
+            name=self._made,
+            kind="dense",
+            dimensions=dimensions,
+            unit=False,
+            space=words_of(self.migration.target.space),
+        )
         return replace(collected, vectors={self._made: made})
 
     def _texts(self, sample: Sequence[Point]) -> list[str]:
@@ -134,6 +144,11 @@ class CrossingStore:
     @property
     def _text(self) -> Text | None:
         return None if self.migration.carries else self.migration.target.place.text
+
+    @property
+    def _stated(self) -> Space | None:
+        """What the file says of the vectors that are carried."""
+        return self.migration.copy.space if self.migration.copy is not None else None
 
     @property
     def _made(self) -> str | None:
