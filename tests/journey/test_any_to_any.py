@@ -206,6 +206,12 @@ def test_an_empty_new_collection_empties_nothing(database: str, tmp_path: Path) 
             found.erase(list(before))
             with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="is empty"):
                 app.run()
+            # Another collection of the same name, at a wrong address, is not empty.
+            assert (
+                found.write([Point(key=(str(uuid.UUID(int=5)),), vectors=some_points(1)[0].vectors, payload={})]) == []
+            )
+            with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="is empty of all that landed"):
+                app.run()
             found.drop()
             with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="no collection"):
                 app.run()

@@ -90,7 +90,7 @@ class Landing(Protocol):
         """Keys of points that landed and are there no more, page by page; none where that is noted.
 
         Raises:
-            Refused: nothing is there any more: it may be another place than the one in which they landed.
+            Refused: none of all of them is there any more: it may be another place than the one in which they landed.
         """
         ...
 

@@ -202,27 +202,30 @@ class CollectionLanding:
         """Keys of points that are listed, and are not there.
 
         Raises:
-            Refused: nothing is there any more.
+            Refused: nothing of all that landed is there any more.
         """
         self._require_some()
         after: Key | None = None
-        while True:
-            with self.landed.begin(snapshot=True) as tx:
-                keys = self.landed.behind(after, PAGE_KEYS, tx)
-            there = {each.key for each in self.fetch(keys, bare=True)} if keys else set()
+        while keys := self._behind(after):
+            there = {each.key for each in self.fetch(keys, bare=True)}
             yield [key for key in keys if key not in there]
-            if len(keys) < PAGE_KEYS:
-                return
             after = keys[-1]
 
-    def _require_some(self) -> None:
+    def _behind(self, after: Key | None) -> list[Key]:
         with self.landed.begin(snapshot=True) as tx:
-            listed = self.landed.behind(None, 1, tx)
-        if listed and not self.collection.read(None, 1, bare=True):
+            return self.landed.behind(after, PAGE_KEYS, tx)
+
+    def _require_some(self) -> None:
+        after: Key | None = None
+        while keys := self._behind(after):
+            if self.fetch(keys, bare=True):
+                return
+            after = keys[-1]
+        if after is not None:
             raise Refused(
-                f"{self.collection.title} is empty, and points landed in it to which the application was switched.",
+                f"{self.collection.title} is empty of all that landed in it, and the application was switched to that.",
                 needed="The collection that the application reads; nothing was taken from the old one.",
-                do="Look whether the address in [target] is still that store's; where it is, put one point into it.",
+                do="Look whether the address in [target] is still that store's; if so, put one of the points back.",
             )
 
     def note(self, keys: Sequence[Key], tx: Tx) -> None:
