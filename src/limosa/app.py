@@ -83,7 +83,8 @@ class App:
 
         Args:
             accept: the flags of the plan's questions that are answered with yes, such as ``--accept-reconnect``;
-                ``--yes`` answers all.
+                ``--yes`` answers all. ``--accept-deletions``, which it does not answer: most of the collection that
+                the application was switched to may be gone, and goes from the old store too.
             limit: end the backfill after about so many rows.
 
         Raises:
@@ -94,7 +95,7 @@ class App:
             found = plan(self.voyage, thorough=False)
             admit(found, accept)
             flow.begin(self.voyage, found)
-        return flow.run(self.voyage, limit=limit)
+        return flow.run(self.voyage, limit=limit, emptied="--accept-deletions" in accept)
 
     def stop(self) -> None:
         """Ends a run, called by another thread, after the batches in flight; the run raises Transient."""

@@ -64,24 +64,28 @@ def begin(voyage: Voyage, plan: Plan) -> None:
     voyage.records.hold(voyage.migration, plan, voyage.store.place)
 
 
-def run(voyage: Voyage, *, limit: int | None = None) -> Ending:
+def run(voyage: Voyage, *, limit: int | None = None, emptied: bool = False) -> Ending:
     """Goes from where the ledger stands up to a proved verify; safe to call again at any time.
 
     Before cutover it catches up; after it, it embeds what changed since.
+
+    Args:
+        limit: end the backfill after about so many rows.
+        emptied: most of a collection that the application writes may have been deleted by it.
 
     Raises:
         Transient: the world failed, or somebody set ``voyage.stop``; calling again goes on.
     """
     try:
         with braking(voyage):
-            proofs = _run(voyage, limit)
+            proofs = _run(voyage, limit, emptied)
     finally:
         voyage.stop.clear()
     record = voyage.record()
     return Ending(step=record.step, switched=record.switched, proofs=tuple(proofs), tally=voyage.reports.tally())
 
 
-def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
+def _run(voyage: Voyage, limit: int | None, emptied: bool) -> list[Proof]:
     record = voyage.record()
     if record.direction == "back":
         raise Refused(
@@ -101,14 +105,17 @@ def _run(voyage: Voyage, limit: int | None) -> list[Proof]:
         voyage.say("Finish has begun: limosa finish FILE completes it.")
         return list(record.proofs)
     with sampling(voyage):
-        return _go_on(voyage, record, limit)
+        return _go_on(voyage, record, limit, emptied)
 
 
-def _go_on(voyage: Voyage, record: Record, limit: int | None) -> list[Proof]:
+def _go_on(voyage: Voyage, record: Record, limit: int | None, emptied: bool) -> list[Proof]:
     if record.switched:
         with voyage.store.runner.alone():
             amend(voyage, "expand")
             amend(voyage, "index")
+        if emptied:
+            # Queued once and for all: whoever goes on from here knows of it.
+            notice(voyage, emptied=True)
         return _proved(voyage)
     expand(voyage)
     if not backfill(voyage, limit=limit):

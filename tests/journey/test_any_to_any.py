@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from limosa import flow
-from limosa.app import open_app
+from limosa.app import App, open_app
 from limosa.errors import Refused
 from limosa.model.point import Collected, Point
 from limosa.steps.expand import expand
+from limosa.steps.notice import notice
 from limosa.stores.crossing.equality import same
 from limosa.stores.postgres.embedded import Server
 from limosa.testing.collections import points_for, specs_for
@@ -193,7 +194,7 @@ def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, 
         assert near.points("went").keys() == after.keys() - {born.key}
 
 
-def test_an_empty_new_collection_empties_nothing(database: str, tmp_path: Path) -> None:
+def test_another_collection_at_a_wrong_address_empties_nothing(database: str, tmp_path: Path) -> None:
     with stand("qdrant-edge", tmp_path, database) as near, stand("chroma", tmp_path, database) as far:
         near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(50))
         job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
@@ -203,24 +204,56 @@ def test_an_empty_new_collection_empties_nothing(database: str, tmp_path: Path) 
         before = near.points("went")
         with contextlib.closing(far.open("away")) as found:
             wanted = found.describe()
-            found.erase(list(before))
-            with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="is empty"):
-                app.run()
-            # Another collection of the same name, at a wrong address, is not empty.
+            # One that holds some of the same points, and some of its own, as of another stage of the same application.
+            found.erase(list(before)[20:])
+            own = Point(key=(str(uuid.UUID(int=5)),), vectors=some_points(1)[0].vectors, payload={})
             assert (
-                found.write([Point(key=(str(uuid.UUID(int=5)),), vectors=some_points(1)[0].vectors, payload={})]) == []
+                found.write([own, Point(key=next(iter(before)), vectors=own.vectors, payload={"of": "another"})]) == []
             )
-            with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="is empty of all that landed"):
-                app.run()
+            for verb in (App.run, App.rollback, lambda app: app.run(accept={"--yes"})):
+                with (
+                    contextlib.closing(open_app(job)) as app,
+                    pytest.raises(Refused, match=r"landed in .*, 30 are not"),
+                ):
+                    verb(app)
             found.drop()
             with contextlib.closing(open_app(job)) as app, pytest.raises(Refused, match="no collection"):
                 app.run()
             found.make(wanted)
-            assert found.write(list(before.values())[:1]) == []
-        assert near.points("went").keys() == before.keys()
+            assert found.write(list(before.values())) == []
+        assert {key: each.payload for key, each in near.points("went").items()} == {
+            key: each.payload for key, each in before.items()
+        }
         with contextlib.closing(open_app(job)) as app:
-            assert app.run().verdict == "proved", "most were deleted, and that flows back"
-        assert len(near.points("went")) == 1
+            ending = app.run()
+            assert ending.verdict == "proved", ending.proofs
+            assert {each.name: each for each in ending.proofs}["conservation"].evidence["pending"] == 0
+
+
+def test_most_of_a_new_collection_is_deleted_on_purpose(database: str, tmp_path: Path) -> None:
+    with stand("qdrant-edge", tmp_path, database) as near, stand("chroma", tmp_path, database) as far:
+        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(50))
+        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
+        with contextlib.closing(open_app(job)) as app:
+            assert app.run().verdict == "proved"
+            app.cutover()
+        keys = list(near.points("went"))
+        with contextlib.closing(far.open("away")) as found:
+            found.erase(keys[10:])
+        with contextlib.closing(open_app(job)) as app, pytest.raises(Refused) as refused:
+            app.run()
+        assert "--accept-deletions" in refused.value.do
+        with contextlib.closing(open_app(job)) as app:
+            # Ended between the two: what was said once holds.
+            notice(app.voyage, emptied=True)
+        with contextlib.closing(open_app(job)) as app:
+            assert app.run().verdict == "proved"
+        assert near.points("went").keys() == set(keys[:10])
+        with contextlib.closing(far.open("away")) as found:
+            found.erase(keys)
+        with contextlib.closing(open_app(job)) as app:
+            assert app.run(accept={"--accept-deletions"}).verdict == "proved"
+        assert not near.points("went")
 
 
 def test_a_collection_that_somebody_else_makes_meanwhile_is_left_alone(database: str, tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ Libsql = Annotated[bool, typer.Option("--accept-libsql", help="Every program ope
 Columns = Annotated[bool, typer.Option("--accept-columns", help="Columns that payload leaves out will be gone.")]
 Slow = Annotated[bool, typer.Option("--accept-slow", help="The backfill takes longer than plan thinks fit.")]
 Downtime = Annotated[bool, typer.Option("--accept-downtime", help="The table is locked, and not searched, meanwhile.")]
+Deletions = Annotated[
+    bool,
+    typer.Option("--accept-deletions", help="Most of the new collection was deleted on purpose, after the switch."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question of the plan with yes.")]
 
 
@@ -54,6 +58,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
     accept_view: View = False,
     accept_columns: Columns = False,
     accept_libsql: Libsql = False,
+    accept_deletions: Deletions = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -67,6 +72,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "--accept-view": accept_view,
         "--accept-columns": accept_columns,
         "--accept-libsql": accept_libsql,
+        "--accept-deletions": accept_deletions,
         "--yes": yes,
     }
     with opened(file, batch_rows=batch_rows) as app:

@@ -40,13 +40,17 @@ class Capture(Protocol):
         """How many changes wait, as this transaction sees it."""
         ...
 
-    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+    def unseen(self, *, switched: bool, emptied: bool = False) -> Iterator[Looked]:
         """Rows that changed and that nothing has noted, page by page; empty where triggers note everything.
 
         The pages together compare every row, and the last one tells what the target holds.
 
         Args:
             switched: what changes on the new side is looked for.
+            emptied: most of what stood on the new side may be gone.
+
+        Raises:
+            Refused: most of it is gone, and nobody said that it may be: it may be another place.
         """
         ...
 

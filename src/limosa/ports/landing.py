@@ -86,12 +86,8 @@ class Landing(Protocol):
         """Keys of all that is there, in an order of the landing's own, at most so many at a time."""
         ...
 
-    def gone(self) -> Iterator[list[Key]]:
-        """Keys of points that landed and are there no more, page by page; none where that is noted.
-
-        Raises:
-            Refused: none of all of them is there any more: it may be another place than the one in which they landed.
-        """
+    def listed(self) -> Iterator[tuple[list[Key], list[Key]]]:
+        """Keys of all that landed, page by page, with those that are there no more; none where that is noted."""
         ...
 
     def note(self, keys: Sequence[Key], tx: Tx) -> None:

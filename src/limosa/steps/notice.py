@@ -8,19 +8,23 @@ from limosa.steps.voyage import Voyage
 __all__ = ["notice"]
 
 
-def notice(voyage: Voyage) -> Looked | None:
+def notice(voyage: Voyage, *, emptied: bool = False) -> Looked | None:
     """Queues every key that differs and that nothing has noted. Reads all of both sides where it has to.
+
+    Args:
+        emptied: after the switch most of the new side may have been deleted, and goes from the old one too.
 
     Returns:
         What the look found, where it found nothing to do: verify need not look once more.
 
     Raises:
+        Refused: most of the new side is gone, and nobody said that it may be.
         Transient: somebody asked to stop.
     """
     # The ledger may be an older version's.
     voyage.records.prepare()
     compared, routed, calm = Compared(), None, True
-    for page in voyage.store.capture.unseen(switched=voyage.record().switched):
+    for page in voyage.store.capture.unseen(switched=voyage.record().switched, emptied=emptied):
         voyage.heed()
         if page.again:
             with voyage.store.begin() as tx:

@@ -105,8 +105,17 @@ class CrossedPoints:
         """All points in their collection's order, each held against what the other side has."""
         return (self._compare(page)[0] for page in self._pages(limit))
 
-    def looked(self) -> Iterator[Looked]:
-        """The same, with the keys of points that came, went or changed unseen since they were carried."""
+    def looked(self, *, emptied: bool = False) -> Iterator[Looked]:
+        """The same, with the keys of points that came, went or changed unseen since they were carried.
+
+        Args:
+            emptied: most of what landed may be gone.
+
+        Raises:
+            Refused: most of what landed is gone.
+        """
+        if self.turned and not emptied:
+            self._require_most()
         for page in self._pages(PAGE_ROWS):
             compared, bad, excepted = self._compare(page)
             yield Looked(again=[*bad, *self._changed(excepted)], compared=compared)
@@ -114,9 +123,29 @@ class CrossedPoints:
         for keys, strange in self._walked():
             rows += len(keys)
             yield Looked(again=() if self.turned else strange)
-        for keys in self.landing.gone() if self.turned else ():
-            yield Looked(again=keys)
+        for _, gone in self.landing.listed() if self.turned else ():
+            yield Looked(again=gone)
         yield Looked(routed=self._routed(rows, ()))
+
+    def _require_most(self) -> None:
+        """Lets a landing through that may be the one in which the points landed.
+
+        Another, at an address that was mistaken, would have them deleted on the other side too.
+
+        Raises:
+            Refused: most of them are not there, and not waiting either to be deleted.
+        """
+        listed = gone = 0
+        for keys, away in self.landing.listed():
+            listed += len(keys)
+            gone += len(self._settled(away))
+        if 2 * gone > listed:
+            raise Refused(
+                f"Of {listed:,} points that landed in {self.table}, {gone:,} are not there any more.",
+                needed="The place that the application was switched to. Nothing was deleted in the old one.",
+                do="Look whether [target] still names that place, and its address is that store's."
+                " If they were deleted on purpose: limosa run FILE --accept-deletions.",
+            )
 
     def _compare(self, page: Sequence[Point]) -> tuple[Compared, set[Key], set[Key]]:
         """What is to be said of a page, the keys of its points that differ, and of those that are dead or skipped."""
@@ -165,8 +194,8 @@ class CrossedPoints:
         for keys, strange in self._walked():
             rows += len(keys)
             strangers += self._settled(strange)
-        for keys in self.landing.gone() if self.turned else ():
-            strangers += self._settled([each.key for each in self.source.fetch(keys, bare=True)])
+        for _, gone in self.landing.listed() if self.turned else ():
+            strangers += self._settled([each.key for each in self.source.fetch(gone, bare=True)])
         return self._routed(rows, strangers)
 
     def _routed(self, rows: int, strangers: Sequence[Key]) -> Routed:

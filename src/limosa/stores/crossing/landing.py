@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors, Written
 from limosa.model.identity import Identity
 from limosa.model.migration import Index
@@ -198,35 +197,17 @@ class CollectionLanding:
                 return
             after = found[-1]
 
-    def gone(self) -> Iterator[list[Key]]:
-        """Keys of points that are listed, and are not there.
-
-        Raises:
-            Refused: nothing of all that landed is there any more.
-        """
-        self._require_some()
+    def listed(self) -> Iterator[tuple[list[Key], list[Key]]]:
+        """Pages of the list, with the keys of which no point is there."""
         after: Key | None = None
         while keys := self._behind(after):
             there = {each.key for each in self.fetch(keys, bare=True)}
-            yield [key for key in keys if key not in there]
+            yield keys, [key for key in keys if key not in there]
             after = keys[-1]
 
     def _behind(self, after: Key | None) -> list[Key]:
         with self.landed.begin(snapshot=True) as tx:
             return self.landed.behind(after, PAGE_KEYS, tx)
-
-    def _require_some(self) -> None:
-        after: Key | None = None
-        while keys := self._behind(after):
-            if self.fetch(keys, bare=True):
-                return
-            after = keys[-1]
-        if after is not None:
-            raise Refused(
-                f"{self.collection.title} is empty of all that landed in it, and the application was switched to that.",
-                needed="The collection that the application reads; nothing was taken from the old one.",
-                do="Look whether the address in [target] is still that store's; if so, put one of the points back.",
-            )
 
     def note(self, keys: Sequence[Key], tx: Tx) -> None:
         """Lists them, so that it is seen when they go."""

@@ -211,11 +211,11 @@ class LookingAgain:
         """What is wrong with what notes the application's changes after the switch."""
         return self.points.landing.intact()
 
-    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+    def unseen(self, *, switched: bool, emptied: bool = False) -> Iterator[Looked]:
         """Points that came, went or changed, page by page."""
         if switched and self.points.landing.watched:
             return iter(())
-        return replace(self.points, switched=switched).exact().looked()
+        return replace(self.points, switched=switched).exact().looked(emptied=emptied)
 
 
 @dataclass(frozen=True, slots=True)

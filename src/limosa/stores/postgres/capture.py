@@ -255,7 +255,7 @@ class TriggerCapture:
     def _changes(self) -> ChangeTable:
         return ChangeTable(self.database, self.scope.id)
 
-    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+    def unseen(self, *, switched: bool, emptied: bool = False) -> Iterator[Looked]:
         """Empty: triggers note everything."""
         return iter(())
 

@@ -48,7 +48,7 @@ class TriggerCapture(ChangeTable):
 
     scope: Scope
 
-    def unseen(self, *, switched: bool) -> Iterator[Looked]:
+    def unseen(self, *, switched: bool, emptied: bool = False) -> Iterator[Looked]:
         """Empty: triggers note everything."""
         return iter(())
 

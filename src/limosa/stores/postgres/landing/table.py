@@ -115,15 +115,15 @@ class LandingTable:
             yield keys
             after = keys[-1]
 
-    def gone(self) -> Iterator[list[Key]]:
+    def listed(self) -> Iterator[tuple[list[Key], list[Key]]]:
         """None: triggers note it."""
         return iter(())
 
     def note(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Nothing: see ``gone``."""
+        """Nothing: see ``listed``."""
 
     def forget(self, keys: Sequence[Key], tx: Tx) -> None:
-        """Nothing: see ``gone``."""
+        """Nothing: see ``listed``."""
 
     def nearest(
         self,
