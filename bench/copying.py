@@ -3,7 +3,7 @@
 ``python -m bench.copying [SOURCE ...] [--rows N] [--dimensions N] [--runs N]``: in each round, one after another,
 reading alone, COPY alone, limosa's backfill, and limosa's whole run with every vector compared; from Postgres also a
 pipe of two psql, which compares nothing. The peak of memory is that of a process of its own,
-which does nothing but the run.
+which does nothing but the run, or reads alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import qdrant_edge as edge
 from bench.fixture import server
 from limosa import flow
 from limosa.app import open_app
+from limosa.cli.process import few_arenas, seldom_collected
 from limosa.steps.backfill import backfill
 from limosa.steps.expand import expand
 from limosa.steps.verify import verify
@@ -225,9 +226,12 @@ def limosa_s(section: dict[str, Any]) -> tuple[float, float]:
     return filled, taken
 
 
-_RUN = """
-import json, re, sys, threading
+_WATCHED = """
+import json, os, re, sys, threading
+from pathlib import Path
+from bench.copying import ORIGINS
 from limosa.app import open_app
+from limosa.cli.process import few_arenas, seldom_collected
 
 def resident(kind):
     return int(re.search(kind + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
@@ -237,27 +241,34 @@ def watch():
     while not ended.wait(0.01):
         own = max(own, resident("RssAnon"))
 
+def run(job):
+    with open_app(json.loads(job)) as app:
+        seldom_collected()
+        assert app.run().verdict == "proved"
+        app.rollback()
+
+def read(name, folder, d):
+    ORIGINS[name].read(Path(folder), os.environ["LIMOSA_BENCH_OLD"], int(d))
+
+few_arenas()
 own, ended = 0, threading.Event()
 threading.Thread(target=watch, daemon=True).start()
-app = open_app(json.loads(sys.argv[1]))
-assert app.run().verdict == "proved"
-app.rollback()
-app.close()
+{"run": run, "read": read}[sys.argv[1]](*sys.argv[2:])
 ended.set()
 print(resident("VmHWM"), own)
 """
 
 
-def peak_mb(section: dict[str, Any]) -> tuple[float, float]:
-    """Peaks of the resident memory of a process that runs the migration, in MB: of all of it, and of what is its own.
+def peaks_mb(*what: str) -> str:
+    """Peaks of the resident memory of a process that does nothing else, in MB: of all of it, and of what is its own.
 
     The first counts the pages of mapped files too, libraries and an engine's segments, which the kernel takes back
-    when it wants to. As the kernel counts it for this program alone: ``ru_maxrss`` of a child begins with what its
-    parent had.
+    when it wants to; those that are mapped twice, twice. As the kernel counts it for this program alone: ``ru_maxrss``
+    of a child begins with what its parent had.
     """
-    found = subprocess.run([sys.executable, "-c", _RUN, json.dumps(job(section))], capture_output=True, check=True)
-    whole, own = found.stdout.split()
-    return int(whole) / 1024, int(own) / 1024
+    command = [sys.executable, "-c", _WATCHED, *what]
+    whole, own = subprocess.run(command, capture_output=True, check=True).stdout.split()
+    return f"{int(whole) / 1024:,.0f} MB, without mapped files {int(own) / 1024:,.0f}"
 
 
 def measure(name: str, *, rows: int, d: int, runs: int) -> None:
@@ -282,8 +293,8 @@ def measure(name: str, *, rows: int, d: int, runs: int) -> None:
             print(f"{name}, rows/s: {told}; backfill to the slower limit {limits[-1]:.2f}", flush=True)
         said = f"{name}, {rows:,} x {d}: backfill to the slower limit {_spread(limits)}"
         said += f"; with verify to the pipe {_spread(pipes)}" if pipes else ""
-        whole, own = peak_mb(section)
-        print(f"{said}; peak {whole:,.0f} MB, without mapped files {own:,.0f} MB", flush=True)
+        print(f"{said}; peak {peaks_mb('run', json.dumps(job(section)))}", end="", flush=True)
+        print(f"; of reading alone {peaks_mb('read', name, str(folder), str(d))}", flush=True)
 
 
 def _spread(values: list[float]) -> str:
@@ -298,6 +309,9 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=1536)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
+    # As the command does in its process.
+    few_arenas()
+    seldom_collected()
     for name in options.sources:
         measure(name, rows=options.rows, d=options.dimensions, runs=options.runs)
 

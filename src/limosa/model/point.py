@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,10 @@ PointVector = Vectors | Sparse
 """Dense: shape (d,); multi: shape (m, d); float32."""
 
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+"""One for all points without: there are many when keys alone are read."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
     """One point as it was read.
@@ -59,11 +64,12 @@ class Point:
     Attributes:
         key: its id as text; a store that knows several kinds of ids writes each so that it is told apart.
         vectors: by name, the one without a name under ``""``; a point may lack any of them.
+        payload: left out, as the vectors, where only the key was asked for.
     """
 
     key: Key
-    vectors: Mapping[str, PointVector]
-    payload: Mapping[str, Json]
+    vectors: Mapping[str, PointVector] = field(default_factory=lambda: _NONE)
+    payload: Mapping[str, Json] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

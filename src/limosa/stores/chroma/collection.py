@@ -187,7 +187,7 @@ class ChromaCollection:
 
         answer = self._asked(call)
         if bare:
-            return [Point(key=(found,), vectors={}, payload={}) for found in answer["ids"]]
+            return [Point((found,)) for found in answer["ids"]]
         return [
             Point(key=(found,), vectors={"": np.asarray(vector, np.float32)}, payload=payload_of(kept))
             for found, vector, kept in zip(answer["ids"], answer["embeddings"], _kept(answer), strict=True)

@@ -145,7 +145,8 @@ class BackTarget:
         rejected: list[tuple[int, str]] = []
         if self.text is not None:
             points, rejected = self._with_old_vectors(points, self.text)
-        left = [place for place in range(len(rows)) if place not in dict(rejected)]
+        bad = {place for place, _ in rejected}
+        left = [place for place in range(len(rows)) if place not in bad]
         rejected += [(left[at], why) for at, why in self.collection.write([points[place] for place in left])]
         bad = {place for place, _ in rejected}
         landed = [place for place in range(len(rows)) if place not in bad]

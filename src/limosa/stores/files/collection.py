@@ -192,7 +192,7 @@ class FileCollection:
                     self._recent.clear()
                 places = find(index)
                 if bare:
-                    return [Point((key,), {}, {}) for _, key, *_ in places]
+                    return [Point((key,)) for _, key, *_ in places]
                 self._recent.update((key, position) for position, key, *_ in places)
                 found = self._held(places)
             if found is not None:

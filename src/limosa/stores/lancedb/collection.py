@@ -202,7 +202,7 @@ class LanceCollection:
         layout = self._layout()
         columns = [layout.key] if bare else None
         found = points_of(self._asked(lambda: self.table.rows(self._among(ids), columns, len(ids))), layout)
-        return [replace(each, vectors={}, payload={}) for each in found] if bare else found
+        return [Point(each.key) for each in found] if bare else found
 
     def _merged(self, points: Sequence[Point], layout: Layout) -> None:
         from limosa.stores.lancedb.rows import rows_of

@@ -182,7 +182,7 @@ class MilvusCollection:
         fields = self._fields()
         rows = self._asked(lambda: self.engine.rows(fields, ids, bare=bare))
         if bare:
-            return [Point(key=(str(each[fields.key]),), vectors={}, payload={}) for each in rows]
+            return [Point((str(each[fields.key]),)) for each in rows]
         return [point_of(each, fields) for each in rows]
 
     def _upserted(self, points: Sequence[Point], fields: Fields) -> None:

@@ -206,7 +206,7 @@ def points_of(rows: Sequence[Sequence[Any]], arrived: Arrived, *, bare: bool = F
         bare: only the key was asked for.
     """
     if bare:
-        return [Point((row[0],), {}, {}) for row in rows]
+        return [Point((row[0],)) for row in rows]
     parts = (rows[start : start + _PART_ROWS] for start in range(0, len(rows), _PART_ROWS))
     return [point for part in parts for point in _points(part, arrived)]
 
