@@ -334,3 +334,9 @@ def test_the_brake_for_replicas_can_be_taken_off() -> None:
     job = {**small(), "backfill": {"max_lag_s": False}}
     assert load(job).backfill.limits == Limits()
     assert load(job).digest == load(small()).digest
+
+
+@pytest.mark.parametrize("key", ["~", "~name"])
+def test_an_unknown_key_may_look_like_a_tag_of_our_own(key: str) -> None:
+    with pytest.raises(Refused, match="unknown key"):
+        load({**small(), key: 0})

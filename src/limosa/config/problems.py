@@ -107,10 +107,12 @@ def _sentence(line: int | None, problem: Problem) -> str:
 
 def _problem(error: ErrorDetails, kind: _Kind) -> Problem:
     sections = kind.sections
-    # Where a key takes one thing or another, pydantic tells which was tried.
-    path = tuple(part for part in error["loc"] if not str(part).startswith("~"))
+    unknown, loc = error["type"] == "extra_forbidden", error["loc"]
+    # Where a key takes one thing or another, pydantic tells which was tried; a key that nobody knows is the file's own.
+    kept = len(loc) - 1 if unknown else len(loc)
+    path = tuple(part for place, part in enumerate(loc) if place == kept or not str(part).startswith("~"))
     names = tuple(part for part in path if isinstance(part, str))
-    if error["type"] == "extra_forbidden":
+    if unknown:
         return Problem(path, _unknown(names[:-1], names[-1], kind))
     if error["type"] == "value_error":
         return Problem(path, str(error["ctx"]["error"]))
