@@ -296,7 +296,7 @@ def test_points_are_embedded_again_on_the_way(database: str, server: QdrantServe
         now = client.retrieve(NAME, ids=[1], with_vectors=True)[0]
         # The old store keeps its own model's vector, where the text is the same.
         assert ((now.payload or {})["stars"], now.vector) == (77, before)
-        assert "not asked" in {letter.key[0]: letter.reason for letter in app.failed(kind="dead")}["2"]
+        assert "no [source.space] says" in {letter.key[0]: letter.reason for letter in app.failed(kind="dead")}["2"]
         assert (client.retrieve(NAME, ids=[2])[0].payload or {})["content"] != "other"
         with pytest.raises(ProofFailed, match="not what the new one is"):
             app.rollback()

@@ -111,10 +111,3 @@ def test_what_is_embedded_on_the_way_says_by_which_model(database: str, tmp_path
         kept = _kept(far, "made")
         assert isinstance(kept, dict)
         assert {**MADE, "template": "template:number {number}"}.items() <= kept.items()
-
-
-def test_of_two_spaces_in_a_file_one_is_too_many() -> None:
-    side = {"store": "qdrant://one:6333", "collection": "a"}
-    job = {"name": "n", "source": {**side, "text": "t", "space": SPACE}, "target": {**side, "space": MADE}}
-    with pytest.raises(Refused, match="the old model is not asked"):
-        open_app(job)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from limosa.backfill.embedding import Answer, embed_rows
+from limosa.errors import Refused
 from limosa.model.batch import UNPAID, Key, Paid, Row, VectorRows, Vectors
 from limosa.model.vectors import faults, normalised
 from limosa.ports.embedder import Embedder
 
-__all__ = ["Embedding", "Judge", "Verdicts", "blank", "carry", "joined", "wants"]
+__all__ = ["Embedding", "Judge", "Returning", "Verdicts", "blank", "carry", "joined", "wants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +157,41 @@ class Embedding:
         bad = faults(short)
         good = [i for i in range(len(old)) if i not in bad]
         return {old[i].key: place for place, i in enumerate(good)}, short[good]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returning:
+    """Rows flow back: those whose old vector still fits their text keep it, the others get one of the old model.
+
+    Attributes:
+        embedder: of the old model; None where nobody says which it is.
+    """
+
+    embedder: Callable[[], Embedder] | None
+
+    def __call__(self, rows: Sequence[Row]) -> Verdicts:
+        """What the old model answers; where it no longer does, its rows are dead, and the others go on."""
+        fit = [row for row in rows if row.filled]
+        others = [row for row in rows if not row.filled]
+        made = self._made(others)
+        # A vector that stays is not sent: it stands already.
+        kept: Vectors = np.zeros(0, dtype=np.float32)
+        return replace(
+            made,
+            vectors=[kept, *made.vectors],
+            places={row.key: 0 for row in fit} | {key: place + 1 for key, place in made.places.items()},
+        )
+
+    def _made(self, rows: Sequence[Row]) -> Verdicts:
+        nothing = Verdicts(vectors=[], places={}, skipped={}, dead={})
+        if not rows:
+            return nothing
+        if self.embedder is None:
+            return replace(nothing, dead={row.key: _UNKNOWN for row in rows})
+        try:
+            return Embedding(embedder=self.embedder(), fill=True)(rows)
+        except Refused as error:
+            return replace(nothing, dead={row.key: f"the old model no longer answers: {error.what}" for row in rows})
+
+
+_UNKNOWN = "its text is another now, and no [source.space] says which model the old store's vectors are of"

@@ -248,11 +248,6 @@ def _again(raw: Mapping[str, object]) -> Iterator[Finding]:
         for key in texts:
             yield ("source", key), "texts are embedded again; needed is [target.space], which says by which model."
         return
-    if "space" in source:
-        yield (
-            ("source", "space"),
-            "the old model is not asked; needed is [target.space] alone, where texts are embedded again.",
-        )
     if len(texts) != 1:
         yield ("source",), "needed is either text or template, of which vectors are made again."
     if isinstance(target.get("vector"), Mapping):
@@ -274,21 +269,22 @@ def _twice(name: str, side: Mapping[str, object]) -> Iterator[Finding]:
 def build_copy(file: CopyFile) -> Migration:
     """The migration that a checked file describes."""
     source, target, backfill = file.source, file.target, file.backfill
-    rows = CARRIED_ROWS if target.space is None else EMBEDDED_ROWS
+    carries = target.space is None
+    text = Text(columns=source.text or (), template=source.template)
     return Migration(
         name=file.name,
-        source=_side(source, None, backfill.oversize),
-        target=_side(target, Text(columns=source.text or (), template=source.template), backfill.oversize),
+        source=_side(source, None if carries else source.space, text, backfill.oversize),
+        target=_side(target, target.space, text, backfill.oversize),
         layout="table" if target.table is not None else "collection",
         index=index_of(target.index),
         match=match_of(target.match),
-        backfill=paced(backfill, batch_rows=backfill.batch_rows or rows),
+        backfill=paced(backfill, batch_rows=backfill.batch_rows or (CARRIED_ROWS if carries else EMBEDDED_ROWS)),
         copy=Copy(
             source=_form(source) if source.table is not None else None,
             target=_form_of_target(file) if target.table is not None else None,
             build="index" not in target.model_fields_set or target.index is not None,
             made=_made(target.key) if target.table is None else None,
-            space=space_of(source.space) if source.space is not None else None,
+            space=space_of(source.space) if source.space is not None and carries else None,
         ),
         backup="none",
         soak_days=soak_of(file.soak_days, backfill.soak_days),
@@ -317,11 +313,11 @@ def _made(key: str | KeySection) -> Identity | None:
     return Identity(template=key.uuid5, namespace=key.namespace, old=key.old, column=key.column or "")
 
 
-def _side(side: CopySourceSection | CopyTargetSection, text: Text | None, oversize: str) -> Side:
+def _side(side: CopySourceSection | CopyTargetSection, space: SpaceSection | None, text: Text, oversize: str) -> Side:
+    """One end; its space where somebody embeds for it."""
     name = side.table if side.table is not None else side.collection
     vector = side.vector if isinstance(side.vector, str) else next(iter(side.vector.values()), "")
-    place = Place(store=side.store, table=name or "", key=(_form(side).key,), text=text or Text(), vector=vector)
-    space = side.space if isinstance(side, CopyTargetSection) else None
+    place = Place(store=side.store, table=name or "", key=(_form(side).key,), text=text, vector=vector)
     if space is not None:
         return replace(side_of(place, space, oversize), token=side.token)
     return Side(place=replace(place, text=Text()), space=CARRIED, endpoint=Endpoint(), token=side.token)

@@ -268,6 +268,11 @@ class Migration:
         return self.split is not None or (self.copy is not None and self.target.space == CARRIED)
 
     @property
+    def asks_old(self) -> bool:
+        """The model that made the old vectors is asked too: whether it did, and for texts that change after cutover."""
+        return self.shape in {"upgrade", "copy"} and not self.carries and self.source.space != CARRIED
+
+    @property
     def shortens(self) -> bool:
         """The target's space is the source's with fewer dimensions, and nothing else is another."""
         old, new = self.source.space, self.target.space

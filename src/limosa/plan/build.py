@@ -45,7 +45,7 @@ def build_plan(
     new = probe(lambda: embedder("target"), facts.texts, most=most)
     checks = [*facts.checks, *new_model_checks(migration, new)]
     old = None
-    if migration.shape == "upgrade":
+    if migration.asks_old:
         # One text is enough to see that it answers; the sampled rows below tell the rest.
         old = probe(lambda: embedder("source"), facts.stored_texts, most=1)
         checks += old_model_checks(migration, old)
@@ -65,7 +65,8 @@ def build_plan(
         checks += budget_checks(migration, in_lane(migration.backfill.lane, new, cost))
         checks += length_checks(migration, new.embedder, facts.longest)
     checks += lane_checks(migration, new)
-    checks += sent_checks(migration, new.embedder) + layout_checks(migration, estimated) + slow_checks(estimated)
+    checks += sent_checks(migration, new.embedder, old.embedder if old is not None else None)
+    checks += layout_checks(migration, estimated) + slow_checks(estimated)
     return _plan(migration, facts, locked, checks, estimated)
 
 

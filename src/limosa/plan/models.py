@@ -48,6 +48,8 @@ def old_model_checks(migration: Migration, found: Probe) -> list[Check]:
         return [Check(name="old-model", verdict="ok", said=f"The old model {title} answers.")]
     said = f"The old model {title} does not answer: {found.error.what}{_retired(found)}"
     do = "Rows whose text changes after cutover would be left without an old vector by rollback, and listed."
+    if migration.copy is not None:
+        do = "Points whose text changes after the switch would not flow back, and are listed."
     return [Check(name="old-model", verdict="note", said=said, do=do)]
 
 
@@ -81,12 +83,12 @@ def space_checks(migration: Migration, embedder: Embedder, texts: Sequence[str],
                 name="space",
                 verdict="refused",
                 said=(
-                    f"The vectors in {migration.source.place.vector} are not those of {title}: {agree} of"
+                    f"The vectors in {_vectors(migration)} are not those of {title}: {agree} of"
                     f" {len(found)} sampled rows agree with what it makes of their text ({shown})."
                 ),
                 needed=f"One known space a column: at least half of the sampled rows with a cosine of {AGREES}.",
                 do="Set provider, model, prefix, task and text in [source] to what made them;"
-                " set vectors that nobody knows the origin of to NULL.",
+                + _UNKNOWN[migration.copy is not None],
             )
         ]
     if agree < len(found):
@@ -95,6 +97,16 @@ def space_checks(migration: Migration, embedder: Embedder, texts: Sequence[str],
         return [Check(name="space", verdict="note", said=said, do=do)]
     said = f"{len(found)} sampled vectors agree with {title} ({shown})."
     return [Check(name="space", verdict="ok", said=said)]
+
+
+_UNKNOWN = (" set vectors that nobody knows the origin of to NULL.", " or leave [source.space] out.")
+"""What else can be done about vectors of another space: in a table that is upgraded, and in the old store of a copy."""
+
+
+def _vectors(migration: Migration) -> str:
+    """Where the old vectors are, in a word."""
+    place = migration.source.place
+    return place.vector if migration.copy is None else place.table
 
 
 def columns_sent(text: Text) -> tuple[str, ...]:
@@ -106,11 +118,25 @@ def columns_sent(text: Text) -> tuple[str, ...]:
     return text.columns
 
 
-def sent_checks(migration: Migration, embedder: Embedder | None) -> list[Check]:
-    """Where the texts go: named where it is not this machine."""
-    if embedder is None or embedder.destination == HERE:
-        return []
+def sent_checks(migration: Migration, new: Embedder | None, old: Embedder | None) -> list[Check]:
+    """Where the texts go: named where it is not this machine.
+
+    Args:
+        old: who embeds texts that change after cutover; None where nobody does.
+    """
     names = columns_sent(migration.target.place.text)
-    what = "the answer of the text query" if names == ("query",) else "the columns " + ", ".join(names)
-    said = f"Texts are sent to {embedder.destination}: {what}. Planning has sent a sample of them."
-    return [Check(name="sends-to", verdict="note", said=said, do="See that they may go there.")]
+    called = "columns" if migration.copy is None else "fields"
+    what = "the answer of the text query" if names == ("query",) else f"the {called} {', '.join(names)}"
+    sent = {} if new is None else {new.destination: f"Texts are sent to {new.destination}: {what}."}
+    if old is not None and old.destination not in {HERE, *sent}:
+        sent[old.destination] = f"Texts that change after cutover may be sent to {old.destination}: {what}."
+    return [
+        Check(
+            name="sends-to",
+            verdict="note",
+            said=f"{said} Planning has sent a sample of them.",
+            do="See that they may go there.",
+        )
+        for where, said in sent.items()
+        if where != HERE
+    ]

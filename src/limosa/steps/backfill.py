@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from limosa.backfill.follow import drain
 from limosa.backfill.pace import Stride
-from limosa.backfill.verdicts import Embedding, carry
+from limosa.backfill.verdicts import Embedding, Judge, Returning, carry
 from limosa.backfill.worker import Bench, Touches, fill_chunk
 from limosa.control.jobs import Jobs
 from limosa.control.ledger import ChunkLedger
@@ -41,9 +41,13 @@ WRITE_ROWS = 1000
 
 def bench_for(voyage: Voyage, ledger: ChunkLedger, *, limit: int | None = None, pool: Executor | None = None) -> Bench:
     """What the workers of this process share."""
-    # What flows back to the store that a copy came from goes as it is: the model of the new one made its vectors.
-    if voyage.migration.carries or (voyage.migration.copy is not None and voyage.record().switched):
-        return _carrying(voyage, ledger, limit)
+    migration = voyage.migration
+    if migration.carries:
+        return _carrying(voyage, ledger, limit, carry)
+    if migration.copy is not None and voyage.record().switched:
+        # The model of the new store made the vectors there; those of the old one are of another.
+        old = (lambda: voyage.embedder("source")) if migration.asks_old else None
+        return _carrying(voyage, ledger, limit, Returning(embedder=old))
     return _embedding(voyage, ledger, limit, pool)
 
 
@@ -61,12 +65,12 @@ def _ahead(voyage: Voyage, rows: int, threads: int) -> int:
     return max(2, min(fitting, target.limits.concurrency + threads) // threads)
 
 
-def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None) -> Bench:
+def _carrying(voyage: Voyage, ledger: ChunkLedger, limit: int | None, judge: Judge) -> Bench:
     rows = voyage.migration.backfill.batch_rows
     return Bench(
         store=voyage.store,
         ledger=ledger,
-        judge=carry,
+        judge=judge,
         batch_rows=rows,
         stride=Stride(rows, timed=False),
         threads=workers_of(voyage),

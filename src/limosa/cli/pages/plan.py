@@ -14,7 +14,7 @@ from limosa.cli.words import place_told
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from limosa.model.migration import Copy, Migration, Split
+    from limosa.model.migration import Copy, Form, Migration, Split
     from limosa.model.place import Place
     from limosa.model.plan import Check, Plan
     from limosa.plan.code import Mention
@@ -92,8 +92,16 @@ def _copy(console: Console, migration: Migration, copy: Copy) -> None:
     if made is not None:
         what = f"{made.column} is" if made.column else "are"
         print_line(console, "ids", f"{what} made of {made.template}; {made.old} keeps the old ones")
-    if form is None:
-        return
+    if form is not None:
+        _form(console, form)
+    if not migration.carries:
+        print_line(console, "vectors", f"made anew by {migration.target.space.title}")
+        print_line(console, "texts", _texts(migration))
+    if migration.asks_old:
+        print_line(console, "back", f"texts that change after the switch, by {migration.source.space.title}")
+
+
+def _form(console: Console, form: Form) -> None:
     for name, column in form.vectors:
         print_line(console, "vector", f"{name or 'without a name'} to {column}")
     for column, field in form.columns or ():
@@ -102,9 +110,6 @@ def _copy(console: Console, migration: Migration, copy: Copy) -> None:
         print_line(console, "payload", f"everything {'else ' if form.columns else ''}to {form.rest}")
     else:
         print_line(console, "payload", "every column to one of its name")
-    if not migration.carries:
-        print_line(console, "vectors", f"made anew by {migration.target.space.title}")
-        print_line(console, "texts", _texts(migration))
 
 
 def _spaces(console: Console, plan: Plan, migration: Migration) -> None:

@@ -101,9 +101,16 @@ class PointSource:
 
 @dataclass(frozen=True, slots=True)
 class BackSource:
-    """Reads what landed, as the application has changed it there: only what was noted is asked for."""
+    """Reads what landed, as the application has changed it there: only what was noted is asked for.
+
+    Attributes:
+        old: the collection that the points came from.
+        text: how the text is made of a payload that was embedded on the way; None where vectors are carried.
+    """
 
     landing: Landing
+    old: Collection
+    text: Text | None = None
 
     def top(self) -> Key | None:
         """None: there is no range to read."""
@@ -122,8 +129,26 @@ class BackSource:
         return []
 
     def reread(self, keys: Sequence[Key]) -> list[Row]:
-        """These points as they are now; missing ones are left out."""
-        return [_row(each) for each in self.landing.fetch(keys)]
+        """These points as they are now; missing ones are left out.
+
+        Where another model made their vectors, a point has the old store's own, if its text is the same there.
+        """
+        found = self.landing.fetch(keys)
+        if self.text is None:
+            return [_row(each) for each in found]
+        before = {each.key: each for each in self.old.fetch([each.key for each in found])}
+        return [self._returning(each, before.get(each.key), self.text) for each in found]
+
+    def _returning(self, point: Point, before: Point | None, text: Text) -> PointRow:
+        """A point with the vectors that it has in the old store; without any where they are of another text."""
+        told = text_of(point, text)
+        stays = before is not None and text_of(before, text) == told
+        # Nothing can be made of no text, and some stores keep points without a vector.
+        empty = not (told or "").strip() and self.old.holds.bare
+        old = replace(point, vectors=before.vectors if before is not None and stays else {})
+        return PointRow(
+            key=old.key, text=told, version=(), filled=stays or empty, vector=_NONE, raw=(Seen(old),), point=old
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,33 +162,21 @@ class BackTarget:
     begin: Begin
     collection: Collection
     source: BackSource
-    text: Text | None = None
 
     def write(self, rows: Sequence[Row], vectors: VectorRows, tx: Tx) -> Written:
         """Stores the points in the place of what stood under their ids."""
         points = [_point(row) for row in rows]
-        rejected: list[tuple[int, str]] = []
-        if self.text is not None:
-            points, rejected = self._with_old_vectors(points, self.text)
-        bad = {place for place, _ in rejected}
-        left = [place for place in range(len(rows)) if place not in bad]
-        rejected += [(left[at], why) for at, why in self.collection.write([points[place] for place in left])]
+        if self.source.text is not None and not all(row.filled for row in rows):
+            [name] = self.collection.describe().vectors
+            points = [
+                point if row.filled else replace(point, vectors={name: vectors[place]})
+                for place, (row, point) in enumerate(zip(rows, points, strict=True))
+            ]
+        rejected = self.collection.write(points)
         bad = {place for place, _ in rejected}
         landed = [place for place in range(len(rows)) if place not in bad]
         self.source.landing.note([rows[place].key for place in landed], tx)
         return Written(landed, rejected=rejected)
-
-    def _with_old_vectors(self, points: Sequence[Point], text: Text) -> tuple[list[Point], list[tuple[int, str]]]:
-        """The points as the old store may have them: with its own vectors, where their text is still the same."""
-        old = {each.key: each for each in self.collection.fetch([each.key for each in points])}
-        found: list[Point] = []
-        rejected: list[tuple[int, str]] = []
-        for place, point in enumerate(points):
-            before = old.get(point.key)
-            found.append(point if before is None else replace(point, vectors=before.vectors))
-            if before is None or text_of(before, text) != text_of(point, text):
-                rejected.append((place, "its text is another now, and the old store's model is not asked"))
-        return found, rejected
 
     def hold(self, keys: Sequence[Key], tx: Tx) -> list[Row]:
         """Reads these points again; whoever changes them meanwhile notes them anew."""

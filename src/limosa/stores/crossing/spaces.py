@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
-from limosa.model.plan import Check
-from limosa.model.point import Json, VectorSpec
-from limosa.model.space import Space
+import numpy as np
 
-__all__ = ["made_by", "space_checks", "words_of"]
+from limosa.model.batch import Vectors
+from limosa.model.place import Text
+from limosa.model.plan import Check
+from limosa.model.point import Json, Point, VectorSpec
+from limosa.model.space import Space
+from limosa.stores.crossing.points import text_of
+
+__all__ = ["made_by", "one_vector", "space_checks", "stored_vectors", "words_of"]
+
+STORED = 32
+"""Stored vectors that are compared with what the old model answers now."""
 
 _HOW = frozenset({"template", "oversize"})
 """Words of a space that a file says of its texts: of vectors that are carried nobody knows them."""
@@ -52,6 +60,25 @@ def space_checks(vectors: Mapping[str, VectorSpec], space: Space | None, title: 
         lengths = ", ".join(sorted({str(each.dimensions) for each in vectors.values() if each.kind == "dense"}))
         said = f"[source.space] has {space.dimensions} dimensions, and {title} has vectors of {lengths or 'none'}."
         yield _refused(said, "The space of vectors that are there.")
+
+
+def one_vector(vectors: Mapping[str, VectorSpec], title: str) -> Iterator[Check]:
+    """Points that flow back get one vector: the old store has no other."""
+    dense = [name for name, each in vectors.items() if each.kind == "dense"]
+    if len(vectors) != 1 or not dense:
+        named = ", ".join(map(repr, vectors)) or "none"
+        said = f"Of a text [source.space] makes one vector, and points of {title} have these: {named}."
+        yield _refused(said, "One dense vector, the one that the old model made.")
+
+
+def stored_vectors(sample: Sequence[Point], text: Text) -> list[tuple[str, Vectors]]:
+    """Texts with the vectors that are said to be of the old model; all of the first one's length."""
+    found: list[tuple[str, Vectors]] = []
+    for each in sample:
+        told, vector = text_of(each, text), next(iter(each.vectors.values()), None)
+        if told and isinstance(vector, np.ndarray) and (not found or vector.shape == found[0][1].shape):
+            found.append((told, vector))
+    return found[:STORED]
 
 
 def _stated(space: Space) -> dict[str, Json]:

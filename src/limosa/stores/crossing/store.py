@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from limosa.model.batch import Key
 from limosa.model.migration import Migration
 from limosa.model.operation import Operation, Step
@@ -30,7 +32,7 @@ from limosa.stores.crossing.landing import CollectionLanding
 from limosa.stores.crossing.naming import identity_names, text_checks
 from limosa.stores.crossing.points import BackSource, BackTarget, PointSource, PointTarget, text_of
 from limosa.stores.crossing.runner import CollectionRunner, dropping
-from limosa.stores.crossing.spaces import made_by, space_checks, words_of
+from limosa.stores.crossing.spaces import made_by, one_vector, space_checks, stored_vectors, words_of
 
 __all__ = ["CrossingStore", "CrossingWitness", "LookingAgain"]
 
@@ -100,11 +102,14 @@ class CrossingStore:
         checks = list(found.checks)
         made, text = self._identity, self._text
         checks += identity_names(sample, made) if made is not None else []
-        checks += space_checks(collected.vectors, self._stated, self.source.title) if self._made is None else []
+        if self._made is None or self._old is not None:
+            checks += space_checks(collected.vectors, self._stated or self._old, self.source.title)
+        checks += one_vector(collected.vectors, self.source.title) if self._old is not None else []
         refused = any(check.verdict == "refused" for check in checks)
         checks += text_checks(sample, text, without=len(sample) - len(texts)) if text is not None else []
         if not collected.points:
             checks.append(Check(name="rows", verdict="note", said=f"{self.source.title} is empty."))
+        stored = stored_vectors(sample, text) if text is not None and self._old is not None else []
         return Facts(
             checks=tuple(checks),
             counts={"rows": collected.points} | ({"to_embed": collected.points} if self._text is not None else {}),
@@ -112,6 +117,8 @@ class CrossingStore:
             texts=tuple(texts),
             characters=sum(map(len, texts)) / len(texts) if texts else 0.0,
             operations=(*found.operations, *self._last()),
+            stored_texts=tuple(told for told, _ in stored),
+            stored_vectors=np.stack([vector for _, vector in stored]) if stored else None,
             thorough=(lambda: identity_checks(self.source, made)) if made is not None and not refused else tuple,
         )
 
@@ -151,6 +158,11 @@ class CrossingStore:
         return self.migration.copy.space if self.migration.copy is not None else None
 
     @property
+    def _old(self) -> Space | None:
+        """What the file says of the vectors that stay behind, while others are made; None where it says nothing."""
+        return self.migration.source.space if self.migration.asks_old else None
+
+    @property
     def _made(self) -> str | None:
         """The name of the vector that is made, in a collection the one without a name; None where they are carried."""
         return None if self.migration.carries else self.points.vector
@@ -162,8 +174,8 @@ class CrossingStore:
     def ends(self, epoch: int, *, back: bool = False) -> Ends:
         """Source and target; from the switch on what changes where the points landed flows back."""
         if epoch % 2:
-            changed = BackSource(self.landing)
-            return Ends(changed, BackTarget(self.begin, self.source, changed, self._text))
+            changed = BackSource(self.landing, self.source, self._text)
+            return Ends(changed, BackTarget(self.begin, self.source, changed))
         source = PointSource(self.source, self._text)
         return Ends(source, PointTarget(self.begin, self.landing, source, self._made))
 

@@ -47,8 +47,9 @@ __all__ = ["EdgeEngine"]
 CONFIG = "edge_config.json"
 """The file that makes a folder a collection."""
 
-PART = 200
-"""Points that are told at once: the engine tells a vector as a list, which takes eight times as much memory."""
+PART, BARE = 200, 2000
+"""Points, and ids alone, that are told at once: the engine tells a vector as a list, which takes eight times as much
+memory, and an id as a record."""
 
 GIVE_BACK = 4
 """Pages of a thousand points, mostly, after which freed memory is given back: of 1536 dimensions 25 MB of vectors."""
@@ -137,7 +138,7 @@ class EdgeEngine:
         give_back(every=GIVE_BACK)
         found: list[Point] = []
         while True:
-            size = limit - len(found) if bare else min(PART, limit - len(found))
+            size = min(BARE if bare else PART, limit - len(found))
             request = ScrollRequest(offset=start, limit=size, with_payload=not bare, with_vector=not bare)
             part, following = self._shard.scroll(request)
             found += map(point_of, part)

@@ -17,6 +17,8 @@ __all__ = ["named", "point_of"]
 def point_of(found: Any) -> Point:
     """The point; what a record was asked without, it does not have."""
     vector = found.vector
+    if vector is None and not found.payload:
+        return Point(key_of(found.id))
     named: Mapping[str, Any] = {} if vector is None else vector if isinstance(vector, dict) else {"": vector}
     return Point(
         key=key_of(found.id),
