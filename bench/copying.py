@@ -228,9 +228,6 @@ def limosa_s(section: dict[str, Any]) -> tuple[float, float]:
 
 _WATCHED = """
 import json, os, re, sys, threading
-from pathlib import Path
-from bench.copying import ORIGINS
-from limosa.app import open_app
 from limosa.cli.process import few_arenas, seldom_collected
 
 def resident(kind):
@@ -242,12 +239,15 @@ def watch():
         own = max(own, resident("RssAnon"))
 
 def run(job):
+    from limosa.app import open_app
     with open_app(json.loads(job)) as app:
         seldom_collected()
         assert app.run().verdict == "proved"
         app.rollback()
 
 def read(name, folder, d):
+    from pathlib import Path
+    from bench.copying import ORIGINS
     ORIGINS[name].read(Path(folder), os.environ["LIMOSA_BENCH_OLD"], int(d))
 
 few_arenas()

@@ -130,7 +130,8 @@ def _texts(migration: Migration) -> str:
         return "the texts of the query in the file"
     if text.template is not None:
         return f"the template {text.template!r}"
-    return ("column " if len(text.columns) == 1 else "columns ") + ", ".join(text.columns)
+    kind = "column" if migration.copy is None else "field"
+    return f"{kind}{'' if len(text.columns) == 1 else 's'} {', '.join(text.columns)}"
 
 
 def _figures(console: Console, heading: str, figures: Mapping[str, object]) -> None:

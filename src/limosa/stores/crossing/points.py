@@ -167,7 +167,8 @@ class BackTarget:
         """Stores the points in the place of what stood under their ids."""
         points = [_point(row) for row in rows]
         if self.source.text is not None and not all(row.filled for row in rows):
-            [name] = self.collection.describe().vectors
+            # Plan saw that there is one.
+            name = next(iter(self.collection.describe().vectors))
             points = [
                 point if row.filled else replace(point, vectors={name: vectors[place]})
                 for place, (row, point) in enumerate(zip(rows, points, strict=True))
