@@ -160,16 +160,22 @@ def test_a_table_goes_to_another_database_with_its_columns_and_types(
             assert new.execute(rows).fetchall() == connection.execute(rows).fetchall()
 
 
+def _switched(near: Stand, far: Stand, *, rows: int) -> dict[str, Any]:
+    """The file of a copy whose application reads the new collection by now."""
+    near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(rows))
+    job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
+    with contextlib.closing(open_app(job)) as app:
+        assert app.run().verdict == "proved"
+        assert not app.plan().refusals
+        app.cutover()
+    return job
+
+
 @pytest.mark.parametrize("other", ["chroma", "qdrant-server"])
 def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, tmp_path: Path) -> None:
     with stand("qdrant-edge", tmp_path, database) as near, stand(other, tmp_path, database) as far:
-        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(1500))
+        job = _switched(near, far, rows=1500)
         before = near.points("went")
-        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
-        with contextlib.closing(open_app(job)) as app:
-            assert app.run().verdict == "proved"
-            assert not app.plan().refusals
-            app.cutover()
         keys = sorted(before)
         changed = {key: Point(key=key, vectors=before[key].vectors, payload={"n": 1}) for key in (keys[0], keys[-1])}
         born = Point(key=(str(uuid.UUID(int=7)),), vectors=before[keys[5]].vectors, payload={"born": [None, "ü"]})
@@ -196,11 +202,7 @@ def test_what_changes_in_a_new_collection_flows_back(other: str, database: str, 
 
 def test_another_collection_at_a_wrong_address_empties_nothing(database: str, tmp_path: Path) -> None:
     with stand("qdrant-edge", tmp_path, database) as near, stand("chroma", tmp_path, database) as far:
-        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(50))
-        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
-        with contextlib.closing(open_app(job)) as app:
-            assert app.run().verdict == "proved"
-            app.cutover()
+        job = _switched(near, far, rows=50)
         before = near.points("went")
         with contextlib.closing(far.open("away")) as found:
             wanted = found.describe()
@@ -232,11 +234,7 @@ def test_another_collection_at_a_wrong_address_empties_nothing(database: str, tm
 
 def test_most_of_a_new_collection_is_deleted_on_purpose(database: str, tmp_path: Path) -> None:
     with stand("qdrant-edge", tmp_path, database) as near, stand("chroma", tmp_path, database) as far:
-        near.fill("went", Collected(points=0, ids="uuid", vectors=specs()), some_points(50))
-        job = {"name": "there", "source": near.section("went"), "target": far.section("away")}
-        with contextlib.closing(open_app(job)) as app:
-            assert app.run().verdict == "proved"
-            app.cutover()
+        job = _switched(near, far, rows=50)
         keys = list(near.points("went"))
         with contextlib.closing(far.open("away")) as found:
             found.erase(keys[10:])
