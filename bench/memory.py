@@ -18,7 +18,7 @@ from bench.backfilling import backfill_s
 from bench.fixture import Drawn, app_for, make_table, server
 from bench.provider import job
 from limosa.app import App
-from limosa.cli.process import few_arenas
+from limosa.cli.arenas import few_arenas
 
 __all__ = ["main"]
 

@@ -24,9 +24,8 @@ def opened(
         batch_rows: taken instead of what the file says; the migration stays the same one.
     """
     from limosa.app import open_app
-    from limosa.cli.process import few_arenas, seldom_collected
+    from limosa.cli.arenas import few_arenas
 
     few_arenas()
     with open_app(file, say=say, batch_rows=batch_rows) as app:
-        seldom_collected()
         yield app

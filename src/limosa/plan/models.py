@@ -87,8 +87,7 @@ def space_checks(migration: Migration, embedder: Embedder, texts: Sequence[str],
                     f" {len(found)} sampled rows agree with what it makes of their text ({shown})."
                 ),
                 needed=f"One known space a column: at least half of the sampled rows with a cosine of {AGREES}.",
-                do="Set provider, model, prefix, task and text in [source] to what made them;"
-                + _UNKNOWN[migration.copy is not None],
+                do=f"Set provider, model, prefix, task and text in [source] to what made them; {_otherwise(migration)}",
             )
         ]
     if agree < len(found):
@@ -99,8 +98,11 @@ def space_checks(migration: Migration, embedder: Embedder, texts: Sequence[str],
     return [Check(name="space", verdict="ok", said=said)]
 
 
-_UNKNOWN = (" set vectors that nobody knows the origin of to NULL.", " or leave [source.space] out.")
-"""What else can be done about vectors of another space: in a table that is upgraded, and in the old store of a copy."""
+def _otherwise(migration: Migration) -> str:
+    """What else can be done about old vectors of another space."""
+    if migration.copy is not None:
+        return "or leave [source.space] out."
+    return "set vectors that nobody knows the origin of to NULL."
 
 
 def _vectors(migration: Migration) -> str:
