@@ -13,9 +13,9 @@ from tests.house.tree import Module, package
 
 VENDORS = {
     "numpy": ("",),
-    "orjson": ("embedders/", "stores/crossing/", "stores/files/", "stores/postgres/", "stores/sqlite/"),
+    "orjson": ("embedders/", *(f"stores/{name}/" for name in ("crossing", "files", "postgres", "qdrant", "sqlite"))),
     "urllib3": ("embedders/", "stores/sqlite/"),
-    "simdjson": ("embedders/", "stores/sqlite/"),
+    "simdjson": ("embedders/", "stores/qdrant/", "stores/sqlite/"),
     "pybase64": ("embedders/", "stores/sqlite/"),
     "sqlite_vec": ("stores/sqlite/",),
     "libsql": ("stores/sqlite/libsql.py",),
@@ -34,11 +34,11 @@ VENDORS = {
         "stores/lancedb/",
         *(f"stores/files/{name}.py" for name in ("blocks", "columns", "survey", "tables", "values")),
     ),
-    "qdrant_client": ("stores/qdrant/client.py", "stores/qdrant/open.py"),
+    "qdrant_client": tuple(f"stores/qdrant/{name}.py" for name in ("client", "faults", "open", "reading")),
     "qdrant_edge": ("stores/qdrant/edge.py",),
-    # What the clients of Qdrant and Chroma raise.
-    "httpx": ("stores/qdrant/client.py", "stores/chroma/client.py"),
-    "pydantic": ("config/", "stores/qdrant/client.py"),
+    # What the clients of Qdrant and Chroma raise, and what reads points of Qdrant beside its client.
+    "httpx": ("stores/qdrant/faults.py", "stores/qdrant/reading.py", "stores/chroma/client.py"),
+    "pydantic": ("config/", "stores/qdrant/faults.py"),
     "pydantic_core": ("config/",),
     "typer": ("cli/",),
     "click": ("cli/",),

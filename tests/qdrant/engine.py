@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 
 __all__ = ["Collections", "Unknown", "Wrong"]
@@ -198,8 +199,14 @@ def _id(found: Any) -> Any:
 def _told(found: Any) -> Body:
     vector = found.vector
     if isinstance(vector, dict):
-        vector = {
-            name: {"indices": each.indices, "values": each.values} if isinstance(each, edge.SparseVector) else each
-            for name, each in vector.items()
-        }
+        vector = {name: _numbers(each) for name, each in vector.items()}
+    elif vector is not None:
+        vector = _numbers(vector)
     return {"id": _id(found.id), "payload": found.payload, "vector": vector}
+
+
+def _numbers(vector: Any) -> Any:
+    """A vector so that it is printed as a server does: as few digits as name a float32."""
+    if isinstance(vector, edge.SparseVector):
+        return {"indices": vector.indices, "values": np.array(vector.values, dtype=np.float32)}
+    return np.array(vector, dtype=np.float32)

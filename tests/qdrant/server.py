@@ -19,6 +19,10 @@ from tests.qdrant.engine import Body, Collections, Unknown, Wrong
 __all__ = ["Fault", "QdrantServer"]
 
 
+def _text(answer: Body) -> bytes:
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
 class _Listening(ThreadingHTTPServer):
     """Says nothing of a client that was killed while it was answered."""
 
@@ -98,6 +102,8 @@ class QdrantServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # The body is sent at once, and does not wait until the head has arrived.
+    disable_nagle_algorithm = True
     server_of: QdrantServer
 
     def log_message(self, *args: object) -> None:
@@ -149,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in {"500", "429"}:
             self._answer(int(kind), {"status": {"error": "busy"}})
         elif kind == "cut":
-            self._cut(orjson.dumps(answer))
+            self._cut(_text(answer))
         elif kind == "reset":
             self.close_connection = True
             self.connection.close()
@@ -163,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _answer(self, status: int, answer: Body) -> None:
-        text = orjson.dumps(answer)
+        text = _text(answer)
         self._head(status, len(text))
         self.wfile.write(text)
 

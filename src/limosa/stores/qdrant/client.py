@@ -6,19 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx
-from pydantic import ValidationError
 from qdrant_client import QdrantClient
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_client.models import (
     Distance,
-    FieldCondition,
-    Filter,
     HnswConfigDiff,
-    MatchValue,
     MultiVectorComparator,
     MultiVectorConfig,
     PayloadSchemaType,
@@ -32,22 +26,22 @@ from limosa.errors import Refused, Transient
 from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Point, Scalar, VectorSpec
 from limosa.stores.qdrant.described import DISTANCES, spec
-from limosa.stores.qdrant.engine import TimedOut, Unfit
-from limosa.stores.qdrant.filters import path
+from limosa.stores.qdrant.engine import TOLD, Unfit
+from limosa.stores.qdrant.faults import asked
 from limosa.stores.qdrant.ids import Id, bare_id
 from limosa.stores.qdrant.near import Near
 from limosa.stores.qdrant.points import named, point_of
+from limosa.stores.qdrant.reading import Reading
 
 __all__ = ["ClientEngine", "TIMEOUT_S"]
 
 TIMEOUT_S = 30
 """A page that takes longer is asked for in smaller ones."""
 
-_ASIDE = frozenset({408, 425, 429})
-_SLOW = frozenset({408, 504})
-_BAD = frozenset({400, 422})
+LOCAL = 1_000_000_000
+"""Numbers that local mode tells at once: it has all of them in memory, and sorts all ids for each page."""
 
-_T = TypeVar("_T")
+_BAD = frozenset({400, 422})
 
 
 class ClientEngine:
@@ -56,13 +50,23 @@ class ClientEngine:
     Args:
         connect: makes the client when it is first asked.
         folder: of a client that reads a folder by itself, and asks no server; else None.
+        reading: reads points instead of the client; None where it reads a folder.
     """
 
-    def __init__(self, connect: Callable[[], QdrantClient], collection: str, *, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], QdrantClient],
+        collection: str,
+        *,
+        folder: Path | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         self._connect = connect
         self._collection = collection
         self._folder = folder
+        self._reading = reading
         self._near: dict[str, Near] = {}
+        self.told = TOLD if folder is None else LOCAL
 
     @cached_property
     def _client(self) -> QdrantClient:
@@ -80,8 +84,8 @@ class ClientEngine:
 
     def describe(self) -> Collected:
         """What the collection says of itself."""
-        found = _asked(lambda: self._client.get_collection(self._collection))
-        points = _asked(lambda: self._client.count(self._collection, exact=True)).count
+        found = asked(lambda: self._client.get_collection(self._collection))
+        points = asked(lambda: self._client.count(self._collection, exact=True)).count
         params = found.config.params.model_dump(mode="json")
         graph = found.config.hnsw_config.model_dump(mode="json") if found.config.hnsw_config is not None else {}
         given = params.get("vectors") or {}
@@ -100,7 +104,7 @@ class ClientEngine:
         """Whether the collection is there."""
         if self._folder is not None and not self._folder.is_dir():
             return False
-        return _asked(lambda: self._client.collection_exists(self._collection))
+        return asked(lambda: self._client.collection_exists(self._collection))
 
     def make(self, wanted: Collected) -> None:
         """Makes it where it is not there, and every index of a payload field."""
@@ -110,7 +114,7 @@ class ClientEngine:
             self._folder.mkdir(parents=True, exist_ok=True)
         if not self.stands():
             vectors = dense[""] if set(dense) == {""} else dense
-            _asked(
+            asked(
                 lambda: self._client.create_collection(
                     self._collection, vectors_config=vectors, sparse_vectors_config=sparse or None
                 )
@@ -118,16 +122,18 @@ class ClientEngine:
         # In local mode there are none, and the client says so on every call.
         for field, kind in {} if self._folder is not None else wanted.indexed.items():
             made = partial(self._client.create_payload_index, self._collection, field, wait=True)
-            _asked(partial(made, field_schema=PayloadSchemaType(kind)))
+            asked(partial(made, field_schema=PayloadSchemaType(kind)))
 
     def drop(self) -> None:
         """Takes it away where it is there."""
         if self.stands():
-            _asked(lambda: self._client.delete_collection(self._collection))
+            asked(lambda: self._client.delete_collection(self._collection))
 
     def scroll(self, start: Id | None, limit: int, *, bare: bool) -> tuple[list[Point], Id | None]:
         """Points from an id on, and where the next page begins."""
-        found, following = _asked(
+        if self._reading is not None:
+            return self._reading.scroll(start, limit, bare=bare)
+        found, following = asked(
             lambda: self._client.scroll(
                 self._collection, offset=start, limit=limit, with_payload=not bare, with_vectors=not bare
             )
@@ -136,7 +142,9 @@ class ClientEngine:
 
     def retrieve(self, ids: Sequence[Id], *, bare: bool) -> list[Point]:
         """These points."""
-        found = _asked(
+        if self._reading is not None:
+            return self._reading.retrieve(ids, bare=bare)
+        found = asked(
             lambda: self._client.retrieve(self._collection, ids=list(ids), with_payload=not bare, with_vectors=not bare)
         )
         return [point_of(each) for each in found]
@@ -146,7 +154,7 @@ class ClientEngine:
         self._near.clear()
         made = [PointStruct(id=number, vector=_sent(each), payload=dict(each.payload)) for number, each in points]
         try:
-            _asked(lambda: self._client.upsert(self._collection, points=made, wait=True))
+            asked(lambda: self._client.upsert(self._collection, points=made, wait=True))
         except (Refused, Transient) as error:
             why = _unfit(error.__cause__, local=self._folder is not None)
             if why:
@@ -156,16 +164,13 @@ class ClientEngine:
     def delete(self, ids: Sequence[Id]) -> None:
         """Takes points away, and waits."""
         self._near.clear()
-        _asked(lambda: self._client.delete(self._collection, points_selector=list(ids), wait=True))
+        asked(lambda: self._client.delete(self._collection, points_selector=list(ids), wait=True))
 
     def nearest(self, name: str, vector: Vectors, k: int, where: Mapping[str, Scalar]) -> list[tuple[Id, float]]:
         """At most k ids and their scores."""
-        if self._folder is not None:
-            return self._searched(name).nearest(vector, k, where)
-        asked = partial(self._client.query_points, self._collection, query=vector.tolist(), using=name or None, limit=k)
-        must = [FieldCondition(key=path(field), match=MatchValue(value=value)) for field, value in where.items()]
-        found = _asked(lambda: asked(query_filter=Filter(must=must) if must else None, with_payload=False))
-        return [(bare_id(each.id), each.score) for each in found.points]
+        if self._reading is not None:
+            return self._reading.nearest(name, vector, k, where)
+        return self._searched(name).nearest(vector, k, where)
 
     def _searched(self, name: str) -> Near:
         """Local mode's own search brings what it searches to the length 1 (seen with qdrant-client 1.20)."""
@@ -176,6 +181,8 @@ class ClientEngine:
 
     def close(self) -> None:
         """Closes the client's connections."""
+        if self._reading is not None:
+            self._reading.close()
         if "_client" in self.__dict__:
             self._client.close()
 
@@ -207,50 +214,3 @@ def _params(each: VectorSpec) -> VectorParams:
 
 def _sent(point: Point) -> Any:
     return named(point, lambda indices, values: SparseVector(indices=indices, values=values))
-
-
-def _asked(call: Callable[[], _T]) -> _T:
-    """What the client answers, with its errors in limosa's words."""
-    try:
-        return call()
-    except UnexpectedResponse as error:
-        raise _refused(error) from error
-    except ResourceExhaustedResponse as error:
-        raise Transient("Qdrant asks for fewer requests (429).", do="Repeat the command later.") from error
-    except ResponseHandlingException as error:
-        if isinstance(error.source, httpx.TimeoutException):
-            raise TimedOut("no answer in time") from error
-        raise _unanswered(error.source) from error
-    except (httpx.HTTPError, ValidationError) as error:
-        raise _unanswered(error) from error
-    except ValueError as error:
-        # In local mode the client says so itself; a body that breaks off is no JSON.
-        if "not found" in str(error):
-            raise Refused(
-                f"Qdrant says: {str(error).splitlines()[0]}", do="Check store and collection in [source]."
-            ) from error
-        raise _unanswered(error) from error
-
-
-def _refused(error: UnexpectedResponse) -> Exception:
-    status = error.status_code or 0
-    if status in _SLOW:
-        return TimedOut(f"Qdrant answered {status}")
-    if status >= 500 or status in _ASIDE:
-        return Transient(f"Qdrant answered {status}.", do="Nothing committed is lost; repeat the command.")
-    if status in {401, 403}:
-        return Refused(
-            f"Qdrant does not let limosa in ({status}).",
-            needed="A key that may read the collection.",
-            do="Set token in [source] to a reference such as env:QDRANT_API_KEY.",
-        )
-    if status == 404:
-        return Refused("Qdrant has no such collection (404).", do="Check store and collection in [source].")
-    return Refused(f"Qdrant refuses ({status}).", do="This is about the request, not the moment.")
-
-
-def _unanswered(error: Exception) -> Transient:
-    return Transient(
-        f"Qdrant does not answer as it should: {type(error).__name__}.",
-        do="Start the server or mend the way to it; then repeat the command.",
-    )

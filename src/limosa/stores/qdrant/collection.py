@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from limosa.errors import Transient
 from limosa.model.batch import Key, Vectors
-from limosa.model.point import Collected, Holds, IdKind, Point, Scalar
+from limosa.model.point import Collected, Holds, IdKind, Point, PointVector, Scalar, Sparse
+from limosa.ports.memory import give_back
 from limosa.stores.qdrant.engine import Engine, TimedOut, Unfit
 from limosa.stores.qdrant.filters import FILTERS
 from limosa.stores.qdrant.ids import Id, id_of, key_of, order, successor, valid
@@ -22,8 +23,11 @@ PATIENCE_S = 120.0
 """How long a server that does not answer is asked again: it comes back from a restart in seconds, with a large
 collection in a minute."""
 
-MOST = 1000
-"""Most points of a page: of 1536 dimensions some 20 MB of JSON, which a server makes in about a second."""
+FIRST, MOST, BARE = 100, 1000, 2000
+"""Points of the first page, most points of any, and most ids of one without vectors and payloads."""
+
+GIVE_BACK = 20
+"""Pages after which freed memory is given back: of 1536 dimensions 2,000 points, 12 MB of vectors and more of text."""
 
 WRITE_POINTS = 256
 """Points of one write: of 1536 dimensions some 5 MB of JSON, well below a server's usual bound of 32 MB."""
@@ -58,7 +62,7 @@ class QdrantCollection:
         self.engine = engine
         self.title = title
         self._patience_s = patience_s
-        self._most = MOST
+        self._most, self._bound = FIRST, MOST
 
     @property
     def holds(self) -> Holds:
@@ -120,7 +124,7 @@ class QdrantCollection:
         # What cannot be an id is not there; a server would refuse all of them for it.
         rest = [id_of(key) for key in keys if valid(key)]
         while rest:
-            size = len(rest) if bare else self._most
+            size = BARE if bare else self._most
             part, rest = rest[:size], rest[size:]
             found += self._halved(part, bare=bare)
         return found
@@ -168,24 +172,41 @@ class QdrantCollection:
 
     def _page(self, start: Id | None, limit: int, *, bare: bool) -> tuple[list[Point], Id | None]:
         """One page; where the server does not make it in time, a smaller one, and so from then on."""
+        give_back(every=GIVE_BACK)
         while True:
-            size = limit if bare else min(limit, self._most)
+            size = min(limit, BARE if bare else self._most)
             try:
-                return self._asked(lambda size=size: self.engine.scroll(start, size, bare=bare))  # type: ignore[misc]
+                found, following = self._asked(lambda size=size: self.engine.scroll(start, size, bare=bare))  # type: ignore[misc]
             except TimedOut as error:
                 if size <= 1:
                     raise self._never(str(error)) from error
-                limit = self._most = max(1, size // 2)
+                limit = size // 2
+                self._ask_for_less(limit, bare=bare)
+            else:
+                self._fit(found, bare=bare)
+                return found, following
 
     def _halved(self, ids: Sequence[Id], *, bare: bool) -> list[Point]:
         try:
-            return self._asked(lambda: self.engine.retrieve(ids, bare=bare))
+            found = self._asked(lambda: self.engine.retrieve(ids, bare=bare))
         except TimedOut as error:
             if len(ids) <= 1:
                 raise self._never(str(error)) from error
-            self._most = max(1, len(ids) // 2)
             half = len(ids) // 2
+            self._ask_for_less(half, bare=bare)
             return [*self._halved(ids[:half], bare=bare), *self._halved(ids[half:], bare=bare)]
+        self._fit(found, bare=bare)
+        return found
+
+    def _ask_for_less(self, size: int, *, bare: bool) -> None:
+        if not bare:
+            self._bound = self._most = min(self._bound, size)
+
+    def _fit(self, found: Sequence[Point], *, bare: bool) -> None:
+        """Long vectors come in small pages, short ones in large."""
+        numbers = sum(_numbers(each) for point in found for each in point.vectors.values())
+        if numbers and not bare:
+            self._most = max(1, min(self._bound, self.engine.told * len(found) // numbers))
 
     def _asked(self, call: Callable[[], _T]) -> _T:
         """What a call answers; repeated with growing pauses while the server fails in passing."""
@@ -212,3 +233,7 @@ class QdrantCollection:
             needed="A server that answers.",
             do="Look at its memory and disk; then repeat the command, which goes on where it ended.",
         )
+
+
+def _numbers(vector: PointVector) -> int:
+    return len(vector.values) if isinstance(vector, Sparse) else vector.size

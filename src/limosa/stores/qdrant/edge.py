@@ -37,7 +37,7 @@ from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Point, Scalar, VectorSpec
 from limosa.ports.memory import give_back
 from limosa.stores.qdrant.described import DISTANCES, EF_CONSTRUCT, M, spec
-from limosa.stores.qdrant.engine import Unfit
+from limosa.stores.qdrant.engine import TOLD, Unfit
 from limosa.stores.qdrant.filters import held, path
 from limosa.stores.qdrant.ids import Id, bare_id
 from limosa.stores.qdrant.points import named, point_of
@@ -47,19 +47,14 @@ __all__ = ["EdgeEngine"]
 CONFIG = "edge_config.json"
 """The file that makes a folder a collection."""
 
-PART, BARE = 200, 2000
-"""Points, and ids alone, that are told at once: the engine tells a vector as a list, which takes eight times as much
-memory, and an id as a record."""
-
-GIVE_BACK = 4
-"""Pages of a thousand points, mostly, after which freed memory is given back: of 1536 dimensions 25 MB of vectors."""
-
 FULL_SCAN = 10_000
 """Below so many kilobytes no graph is asked. Source: Qdrant's documentation, "Configuration", hnsw_index."""
 
 
 class EdgeEngine:
     """One shard; it is one process's own, from the first call that asks it on."""
+
+    told = TOLD
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -81,13 +76,16 @@ class EdgeEngine:
                 do="Check store and collection in the file.",
             )
         try:
-            return EdgeShard.load(str(self._folder))
+            loaded = EdgeShard.load(str(self._folder))
         except Exception as error:
             raise Refused(
                 f"The collection in {self._folder.name} cannot be opened: {str(error).splitlines()[0]}.",
                 needed="A collection that no other process has open.",
                 do="Close it there, or copy the folder; then repeat the command.",
             ) from error
+        # The engine takes 25 MB for the moment of loading.
+        give_back(every=1)
+        return loaded
 
     def _config(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self._folder / CONFIG).read_bytes())
@@ -135,24 +133,14 @@ class EdgeEngine:
 
     def scroll(self, start: Id | None, limit: int, *, bare: bool) -> tuple[list[Point], Id | None]:
         """Points from an id on, and where the next page begins."""
-        give_back(every=GIVE_BACK)
-        found: list[Point] = []
-        while True:
-            size = min(BARE if bare else PART, limit - len(found))
-            request = ScrollRequest(offset=start, limit=size, with_payload=not bare, with_vector=not bare)
-            part, following = self._shard.scroll(request)
-            found += map(point_of, part)
-            start = None if following is None else bare_id(following)
-            if start is None or len(found) == limit:
-                return found, start
+        request = ScrollRequest(offset=start, limit=limit, with_payload=not bare, with_vector=not bare)
+        found, following = self._shard.scroll(request)
+        return [point_of(each) for each in found], None if following is None else bare_id(following)
 
     def retrieve(self, ids: Sequence[Id], *, bare: bool) -> list[Point]:
         """These points."""
-        found: list[Point] = []
-        for at in range(0, len(ids), PART):
-            part = self._shard.retrieve(list(ids[at : at + PART]), with_payload=not bare, with_vector=not bare)
-            found += map(point_of, part)
-        return found
+        found = self._shard.retrieve(list(ids), with_payload=not bare, with_vector=not bare)
+        return [point_of(each) for each in found]
 
     def upsert(self, points: Sequence[tuple[Id, Point]]) -> None:
         """Writes points whole, down to the disk."""

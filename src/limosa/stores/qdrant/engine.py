@@ -9,7 +9,11 @@ from limosa.model.batch import Vectors
 from limosa.model.point import Collected, Point, Scalar
 from limosa.stores.qdrant.ids import Id
 
-__all__ = ["Engine", "TimedOut", "Unfit"]
+__all__ = ["TOLD", "Engine", "TimedOut", "Unfit"]
+
+TOLD = 150_000
+"""Numbers of vectors that are told at once, as text or as Python's numbers: each takes about 40 bytes on the way, so
+that a page takes 6 MB; of 1536 dimensions it has 97 points."""
 
 
 class TimedOut(Exception):
@@ -23,11 +27,16 @@ class Unfit(Exception):
 class Engine(Protocol):
     """One collection, by whichever way.
 
+    Attributes:
+        told: numbers of vectors that are to be told at once.
+
     Raises:
         TimedOut: asked for less, it may answer.
         Transient: the server is not there, or ill; it is asked again.
         Refused: it is there, and says no.
     """
+
+    told: int
 
     def describe(self) -> Collected:
         """What the collection says of itself."""

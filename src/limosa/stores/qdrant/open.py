@@ -52,7 +52,9 @@ def _server(scheme: str, rest: str, name: str, key: str | None) -> Engine:
     from qdrant_client import QdrantClient
 
     from limosa.stores.qdrant.client import TIMEOUT_S, ClientEngine
+    from limosa.stores.qdrant.reading import Reading
 
+    token = secret(key) if key is not None else ""
     with warnings.catch_warnings():
         # That a key goes over HTTP is the address's own choice, and no news on every command's error stream.
         warnings.simplefilter("ignore", UserWarning)
@@ -60,8 +62,9 @@ def _server(scheme: str, rest: str, name: str, key: str | None) -> Engine:
             url=f"{'https' if scheme.endswith('+https') else 'http'}://{rest}",
             # 6333 where an address names no port, as everywhere for Qdrant over HTTP.
             port=6333,
-            api_key=secret(key) if key is not None else None,
+            api_key=token or None,
             timeout=TIMEOUT_S,
             check_compatibility=False,
         )
-    return ClientEngine(lambda: client, name)
+    reading = Reading(client.http.client.host, name, token, timeout_s=TIMEOUT_S)
+    return ClientEngine(lambda: client, name, reading=reading)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from limosa.model.batch import Vectors
 from limosa.model.point import Point, PointVector, Sparse
 from limosa.stores.qdrant.ids import key_of
 
-__all__ = ["named", "point_of"]
+__all__ = ["named", "point_of", "sparse_of"]
 
 
 def point_of(found: Any) -> Point:
@@ -29,13 +30,18 @@ def point_of(found: Any) -> Point:
 
 def _vector(found: Any) -> PointVector:
     if hasattr(found, "indices"):
-        positions = np.asarray(found.indices, dtype=np.uint32)
-        ascending = np.argsort(positions)
-        return Sparse(positions[ascending], np.asarray(found.values, dtype=np.float32)[ascending])
+        return sparse_of(found.indices, np.asarray(found.values, dtype=np.float32))
     if found and isinstance(found[0], list):
         return np.asarray(found, dtype=np.float32)
     # Three times as fast as numpy's own way from a list.
     return np.frombuffer(struct.pack(f"{len(found)}f", *found), dtype=np.float32)
+
+
+def sparse_of(indices: Sequence[int], values: Vectors) -> Sparse:
+    """A sparse vector whose positions come in whatever order; values of shape (s,)."""
+    positions = np.asarray(indices, dtype=np.uint32)
+    ascending = np.argsort(positions)
+    return Sparse(positions[ascending], values[ascending])
 
 
 def named(point: Point, sparse: Callable[[list[int], list[float]], Any]) -> Any:
