@@ -19,10 +19,10 @@ from limosa.ports.landing import Ground
 from limosa.ports.tx import Tx
 from limosa.stores.crossing.renaming import Names
 
-__all__ = ["DROP", "MADE", "MAKE", "STANDS", "CollectionLanding"]
+__all__ = ["DROP", "MADE", "MAKE", "PAGE_KEYS", "STANDS", "CollectionLanding"]
 
 PAGE_KEYS = 10_000
-"""Ids that are asked for at once."""
+"""Ids that are asked for at once, or classed."""
 
 MADE = "make-collection"
 """The operation that makes the collection."""

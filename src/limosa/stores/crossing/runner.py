@@ -15,12 +15,9 @@ from limosa.ports.collection import Collection
 from limosa.ports.landing import Landing
 from limosa.ports.store import Progress, Runner, Turn
 from limosa.ports.tx import Tx
-from limosa.stores.crossing.landing import DROP, MAKE, STANDS, CollectionLanding
+from limosa.stores.crossing.landing import DROP, MAKE, PAGE_KEYS, STANDS, CollectionLanding
 
 __all__ = ["CollectionRunner", "dropping", "require_all"]
-
-PAGE_KEYS = 10_000
-"""Ids that are asked for at once."""
 
 DROP_OLD, OLD_IS_GONE = "DROP OLD COLLECTION ", "IS GONE OLD COLLECTION "
 """The words in which operations speak of the collection that points come from."""

@@ -28,7 +28,7 @@ from limosa.ports.store import Capabilities, Ends, Facts, Runner
 from limosa.ports.tx import Begin, Tx
 from limosa.stores.crossing.comparing import CrossedPoints, classes
 from limosa.stores.crossing.identities import identity_checks
-from limosa.stores.crossing.landing import CollectionLanding
+from limosa.stores.crossing.landing import PAGE_KEYS, CollectionLanding
 from limosa.stores.crossing.naming import identity_names, text_checks
 from limosa.stores.crossing.points import BackSource, BackTarget, PointSource, PointTarget, text_of
 from limosa.stores.crossing.runner import CollectionRunner, dropping
@@ -38,9 +38,6 @@ __all__ = ["CrossingStore", "CrossingWitness", "LookingAgain"]
 
 SAMPLE = 1000
 """Points that plan looks at: a field that one in a hundred has is missed once in 20,000 times."""
-
-PAGE_KEYS = 10_000
-"""Keys that are classed at once."""
 
 
 class CrossingStore:
