@@ -1,9 +1,10 @@
-"""Points into pgvector: from Qdrant's engine, from Parquet, from another Postgres; beside the raw limits.
+"""Points into pgvector: from Qdrant's engine, over its REST protocol, from Parquet and Postgres; beside the raw limits.
 
-``python -m bench.copying [SOURCE ...] [--rows N] [--dimensions N] [--runs N]``: in each round, one after another,
-reading alone, COPY alone, limosa's backfill, and limosa's whole run with every vector compared; from Postgres also a
-pipe of two psql, which compares nothing. The peak of memory is that of a process of its own,
-which does nothing but the run, or reads alone.
+``python -m bench.copying [SOURCE ...] [--rows N] [--dimensions N] [--runs N] [--within-mb N]``: in each round, one
+after another, reading alone, COPY alone, limosa's backfill, and limosa's whole run with every vector compared; from
+Postgres also a pipe of two psql, which compares nothing. The peak of memory is that of a process of its own, which does
+nothing but the run, or reads alone. With ``--within-mb`` the kernel gives it no more than so much, files that it reads
+or maps included, and the run's seconds are told beside those with all the memory there is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import qdrant_edge as edge
+from qdrant_client import QdrantClient
 
+from bench.confined import run_confined
 from bench.fixture import server
 from limosa import flow
 from limosa.app import open_app
@@ -49,11 +52,13 @@ class Origin:
         make: puts rows of so many dimensions there; given a folder and a database of its own.
         read: reads every one into numpy, as anybody would who uses the package, and tells how many.
         section: of the file.
+        serving: what has to run meanwhile.
     """
 
     make: Callable[[Path, str, int, int], None]
     read: Callable[[Path, str, int], int]
     section: Callable[[Path], dict[str, Any]]
+    serving: Callable[[Path], AbstractContextManager[None]] = lambda folder: nullcontext()
 
 
 def _drawn(rows: int, d: int) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.float32]]]]:
@@ -88,6 +93,31 @@ def _read_edge(folder: Path, url: str, d: int) -> int:
         if offset is None:
             shard.close()
             return seen
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[None]:
+    """A server that speaks Qdrant's REST protocol over its engine, in a process of its own."""
+    command = [sys.executable, "-m", "tests.qdrant", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.environ["LIMOSA_BENCH_QDRANT"] = process.stdout.readline().strip()
+        yield
+        process.stdin.close()
+
+
+def _read_served(folder: Path, url: str, d: int) -> int:
+    address = os.environ["LIMOSA_BENCH_QDRANT"].replace("qdrant://", "http://")
+    with closing(QdrantClient(url=address, check_compatibility=False)) as client:
+        seen, offset = 0, None
+        while True:
+            found, offset = client.scroll(NAME, offset=offset, limit=PAGE, with_payload=True, with_vectors=True)
+            block = np.array([each.vector for each in found], dtype=np.float32)
+            assert [each.payload for each in found]
+            seen += len(block)
+            if offset is None:
+                return seen
 
 
 def _make_parquet(folder: Path, url: str, rows: int, d: int) -> None:
@@ -149,6 +179,9 @@ def _read_table(folder: Path, url: str, d: int) -> int:
 
 ORIGINS = {
     "edge": Origin(_make_edge, _read_edge, lambda folder: {"store": f"qdrant+edge://{folder}", "collection": NAME}),
+    "qdrant": Origin(
+        _make_edge, _read_served, lambda folder: {"store": "env:LIMOSA_BENCH_QDRANT", "collection": NAME}, _serving
+    ),
     "parquet": Origin(
         _make_parquet, _read_parquet, lambda folder: {"store": f"parquet://{folder}", "collection": NAME}
     ),
@@ -258,42 +291,58 @@ print(resident("VmHWM"), own)
 """
 
 
-def peaks_mb(*what: str) -> str:
+def peaks_mb(*what: str) -> tuple[str, float]:
     """Peaks of the resident memory of a process that does nothing else, in MB: of all of it, and of what is its own.
+
+    And the seconds that it took.
 
     The first counts the pages of mapped files too, libraries and an engine's segments, which the kernel takes back
     when it wants to; those that are mapped twice, twice. As the kernel counts it for this program alone: ``ru_maxrss``
     of a child begins with what its parent had.
     """
+    started = time.perf_counter()
     command = [sys.executable, "-c", _WATCHED, *what]
     whole, own = subprocess.run(command, capture_output=True, check=True).stdout.split()
-    return f"{int(whole) / 1024:,.0f} MB, without mapped files {int(own) / 1024:,.0f}"
+    taken = time.perf_counter() - started
+    return f"{int(whole) / 1024:,.0f} MB, without mapped files {int(own) / 1024:,.0f}", taken
 
 
-def measure(name: str, *, rows: int, d: int, runs: int) -> None:
+def measure(name: str, *, rows: int, d: int, runs: int, within_mb: int | None) -> None:
     """Prints the rates of each round, and the ratios."""
     origin = ORIGINS[name]
     with server() as new, server() as old, tempfile.TemporaryDirectory(prefix="limosa-bench-") as kept:
         os.environ["LIMOSA_BENCH_URL"], os.environ["LIMOSA_BENCH_OLD"] = new, old
         folder = Path(kept)
         origin.make(folder, old, rows, d)
-        section = origin.section(folder)
-        limits, pipes = [], []
-        for _ in range(runs):
-            started = time.perf_counter()
-            assert origin.read(folder, old, d) == rows
-            taken = {"read": time.perf_counter() - started, "COPY": copy_s(new, rows, d)}
-            taken["backfill"], taken["with verify"] = limosa_s(section)
-            if name == "postgres":
-                taken["pipe"] = pipe_s(old, new, d)
-                pipes.append(taken["pipe"] / taken["with verify"])
-            limits.append(max(taken["read"], taken["COPY"]) / taken["backfill"])
-            told = ", ".join(f"{what} {rows / seconds:,.0f}" for what, seconds in taken.items())
-            print(f"{name}, rows/s: {told}; backfill to the slower limit {limits[-1]:.2f}", flush=True)
-        said = f"{name}, {rows:,} x {d}: backfill to the slower limit {_spread(limits)}"
-        said += f"; with verify to the pipe {_spread(pipes)}" if pipes else ""
-        print(f"{said}; peak {peaks_mb('run', json.dumps(job(section)))}", end="", flush=True)
-        print(f"; of reading alone {peaks_mb('read', name, str(folder), str(d))}", flush=True)
+        with origin.serving(folder):
+            _rounds(name, folder, rows=rows, d=d, runs=runs, within_mb=within_mb)
+
+
+def _rounds(name: str, folder: Path, *, rows: int, d: int, runs: int, within_mb: int | None) -> None:
+    new, old = os.environ["LIMOSA_BENCH_URL"], os.environ["LIMOSA_BENCH_OLD"]
+    origin = ORIGINS[name]
+    section = origin.section(folder)
+    limits, pipes = [], []
+    for _ in range(runs):
+        started = time.perf_counter()
+        assert origin.read(folder, old, d) == rows
+        taken = {"read": time.perf_counter() - started, "COPY": copy_s(new, rows, d)}
+        taken["backfill"], taken["with verify"] = limosa_s(section)
+        if name == "postgres":
+            taken["pipe"] = pipe_s(old, new, d)
+            pipes.append(taken["pipe"] / taken["with verify"])
+        limits.append(max(taken["read"], taken["COPY"]) / taken["backfill"])
+        told = ", ".join(f"{what} {rows / seconds:,.0f}" for what, seconds in taken.items())
+        print(f"{name}, rows/s: {told}; backfill to the slower limit {limits[-1]:.2f}", flush=True)
+    said = f"{name}, {rows:,} x {d}: backfill to the slower limit {_spread(limits)}"
+    said += f"; with verify to the pipe {_spread(pipes)}" if pipes else ""
+    run = "run", json.dumps(job(section))
+    peak, whole_s = peaks_mb(*run)
+    alone, _ = peaks_mb("read", name, str(folder), str(d))
+    print(f"{said}; peak {peak}; of reading alone {alone}", flush=True)
+    if within_mb is not None:
+        confined_s = run_confined(_WATCHED, *run, limit_mb=within_mb)
+        print(f"{name}, {rows:,} x {d}: within {within_mb} MB {confined_s:.0f} s instead of {whole_s:.0f}", flush=True)
 
 
 def _spread(values: list[float]) -> str:
@@ -307,11 +356,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--dimensions", type=int, default=1536)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--within-mb", type=int)
     options = parser.parse_args()
     # As the command does in its process.
     few_arenas()
     for name in options.sources:
-        measure(name, rows=options.rows, d=options.dimensions, runs=options.runs)
+        measure(name, rows=options.rows, d=options.dimensions, runs=options.runs, within_mb=options.within_mb)
 
 
 if __name__ == "__main__":
