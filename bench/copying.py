@@ -34,7 +34,7 @@ from bench.confined import run_confined
 from bench.fixture import server
 from limosa import flow
 from limosa.app import open_app
-from limosa.cli.arenas import few_arenas
+from limosa.cli.process import few_arenas, seldom_collected
 from limosa.steps.backfill import backfill
 from limosa.steps.expand import expand
 from limosa.steps.verify import verify
@@ -261,7 +261,7 @@ def limosa_s(section: dict[str, Any]) -> tuple[float, float]:
 
 _WATCHED = """
 import json, os, re, sys, threading
-from limosa.cli.arenas import few_arenas
+from limosa.cli.process import few_arenas, seldom_collected
 
 def resident(kind):
     return int(re.search(kind + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
@@ -274,6 +274,7 @@ def watch():
 def run(job):
     from limosa.app import open_app
     with open_app(json.loads(job)) as app:
+        seldom_collected()
         assert app.run().verdict == "proved"
         app.rollback()
 
@@ -360,6 +361,7 @@ def main() -> None:
     options = parser.parse_args()
     # As the command does in its process.
     few_arenas()
+    seldom_collected()
     for name in options.sources:
         measure(name, rows=options.rows, d=options.dimensions, runs=options.runs, within_mb=options.within_mb)
 

@@ -18,7 +18,7 @@ from bench.backfilling import backfill_s
 from bench.fixture import Drawn, app_for, make_table, server
 from bench.provider import job
 from limosa.app import App
-from limosa.cli.arenas import few_arenas
+from limosa.cli.process import few_arenas, seldom_collected
 
 __all__ = ["main"]
 
@@ -38,6 +38,7 @@ def child_over_http(rows: int, base_url: str) -> None:
     """A backfill from a provider at that address, as the command does it."""
     few_arenas()
     app = job(base_url, cache_mb=4096)
+    seldom_collected()
     backfill_s(app)
     require_done(app, rows)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -177,3 +179,27 @@ def test_a_failed_one_ends_what_is_handed_on_together(pool: ThreadPoolExecutor) 
     with pytest.raises(ZeroDivisionError):
         got.extend(batch for group in groups for batch, _ in group)
     assert got == [0, 1]
+
+
+class _Batch:
+    """Something that can be missed."""
+
+
+def test_the_last_batch_is_gone_when_it_was_handed_on(pool: ThreadPoolExecutor) -> None:
+    missed: list[weakref.ref[_Batch]] = []
+
+    def batches() -> Iterator[_Batch]:
+        for _ in range(3):
+            batch = _Batch()
+            missed.append(weakref.ref(batch))
+            yield batch
+            del batch
+
+    gc.disable()
+    try:
+        for _ in ordered(batches(), id, pool, ahead=2, halted=never):
+            pass
+        del _
+        assert [each() for each in missed] == [None] * 3
+    finally:
+        gc.enable()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -216,3 +218,17 @@ def test_an_error_of_ours_inside_the_block_gives_the_place_back() -> None:
         raise ZeroDivisionError
     once(gate, answered)
     assert gate.read().in_flight == 0
+
+
+def test_an_answer_is_gone_when_its_pass_is() -> None:
+    gate = Gate("host", most=1)
+    answer = Embedded(np.zeros((1, 2), dtype=np.float32), 3, "m")
+    vectors = weakref.ref(answer.vectors)
+    gc.disable()
+    try:
+        with gate.enter(turn()) as leave:
+            leave.answered(answer)
+        del leave, answer
+        assert vectors() is None
+    finally:
+        gc.enable()

@@ -33,11 +33,13 @@ def in_order(
         Exception: what came of a batch, or ``batches``, after all before it were handed on.
     """
     waiting: deque[tuple[T, Future[V]]] = deque()
-    unread: Exception
+    unread: Exception | None = None
     try:
         while True:
             try:
                 batch = next(batches)
+            except StopIteration:
+                break
             except Exception as error:
                 unread = error
                 break
@@ -50,7 +52,7 @@ def in_order(
                 waiting.pop()
             if waiting:
                 yield _ready(waiting, together)
-        if not isinstance(unread, StopIteration):
+        if unread is not None:
             raise unread
     finally:
         for _, future in waiting:

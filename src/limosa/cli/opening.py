@@ -24,8 +24,9 @@ def opened(
         batch_rows: taken instead of what the file says; the migration stays the same one.
     """
     from limosa.app import open_app
-    from limosa.cli.arenas import few_arenas
+    from limosa.cli.process import few_arenas, seldom_collected
 
     few_arenas()
     with open_app(file, say=say, batch_rows=batch_rows) as app:
+        seldom_collected()
         yield app

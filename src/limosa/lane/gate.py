@@ -102,8 +102,10 @@ class Pass:
         self._outcome = lambda now_s: self._fail(error, now_s)
 
     def tell(self, now_s: float) -> None:
-        """Passes the outcome on; for the gate, under its lock."""
+        """Passes the outcome on; for the gate, under its lock, once."""
         self._outcome(now_s)
+        # It holds the answer, and this pass: a circle in which vectors would wait until Python looks for such.
+        del self._outcome
 
     def _fail(self, error: Unanswered, now_s: float) -> None:
         turn = self._turn
