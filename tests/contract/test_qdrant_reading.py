@@ -150,7 +150,7 @@ def test_whole_numbers_over_64_bits_are_read(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(read.vectors[""]), [0.5])
 
 
-@pytest.mark.parametrize(("d", "largest"), [(8, 350), (1536, 100)])
+@pytest.mark.parametrize(("d", "largest"), [(8, 400), (1536, 65)])
 def test_long_vectors_come_in_small_pages_and_short_ones_in_large(tmp_path: Path, d: int, largest: int) -> None:
     with served(tmp_path, 450, d=d) as server, closing(open_collection(server.url, NAME)) as found:
         assert len(found.read(None, 1000)) == 450

@@ -23,11 +23,11 @@ PATIENCE_S = 120.0
 """How long a server that does not answer is asked again: it comes back from a restart in seconds, with a large
 collection in a minute."""
 
-FIRST, MOST, BARE = 100, 1000, 2000
+FIRST, MOST, BARE = 50, 1000, 2000
 """Points of the first page, most points of any, and most ids of one without vectors and payloads."""
 
-GIVE_BACK = 10
-"""Pages after which freed memory is given back: of 1536 dimensions 1,000 points, 6 MB of vectors and more of text."""
+GIVE_BACK = 5
+"""Pages after which freed memory is given back: 500,000 numbers of vectors, and more of text."""
 
 WRITE_POINTS = 256
 """Points of one write: of 1536 dimensions some 5 MB of JSON, well below a server's usual bound of 32 MB."""

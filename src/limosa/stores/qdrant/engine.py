@@ -11,9 +11,9 @@ from limosa.stores.qdrant.ids import Id
 
 __all__ = ["TOLD", "Engine", "TimedOut", "Unfit"]
 
-TOLD = 150_000
+TOLD = 100_000
 """Numbers of vectors that are told at once, as text or as Python's numbers: each takes about 40 bytes on the way, so
-that a page takes 6 MB; of 1536 dimensions it has 97 points."""
+that a page takes 4 MB; of 1536 dimensions it has 65 points."""
 
 
 class TimedOut(Exception):
