@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from limosa.control.records import Record
 from limosa.errors import Ambiguous, LimosaError, ProofFailed, Refused, Transient
 from limosa.model.operation import Operation, Step
 from limosa.ports.tx import Tx
@@ -37,12 +38,15 @@ def _cutover(voyage: Voyage) -> int:
     if record.switched:
         return 0
     if record.step != "verify":
+        # What a verify found is why its step is not complete.
+        _require_proofs(record)
         raise Refused(
             f"The migration {record.name!r} stands after {record.step}.",
             needed="A verify in which nothing came out different.",
             do="limosa run FILE goes on to there.",
         )
-    _require_proofs(voyage)
+    _require_intact(voyage)
+    _require_proofs(record)
     # What is filled from the vectors right before the switch is to have those of rows that changed of late, too.
     notice(voyage)
     catch_up(voyage)
@@ -111,7 +115,7 @@ def switch(
         raise error
 
 
-def _require_proofs(voyage: Voyage) -> None:
+def _require_intact(voyage: Voyage) -> None:
     wrong = voyage.store.capture.intact()
     if wrong is not None:
         raise ProofFailed(
@@ -119,7 +123,10 @@ def _require_proofs(voyage: Voyage) -> None:
             needed="Triggers that stood from expand on, or a change may have gone unseen.",
             do="limosa rollback FILE, then run again.",
         )
-    different = [proof for proof in voyage.record().proofs if proof.verdict == "different"]
+
+
+def _require_proofs(record: Record) -> None:
+    different = [proof for proof in record.proofs if proof.verdict == "different"]
     if different:
         raise ProofFailed(
             "Verify found: " + "; ".join(f"{proof.name}: {proof.said}" for proof in different),
