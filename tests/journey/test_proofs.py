@@ -14,10 +14,13 @@ import pytest
 from limosa.app import App, open_app
 from limosa.errors import ProofFailed
 from limosa.model.proof import Proof
+from limosa.ports.search import Stored
 from limosa.steps.disclosure import shown
 from limosa.stores.postgres.database import PostgresTx
 from limosa.stores.postgres.embedded import Server
 from limosa.stores.postgres.roles import standings
+from limosa.verify.index_use import CALLS, FEW, prove_index_use
+from limosa.verify.match import Caller, prove_match
 
 STORE = "LIMOSA_PROOFS_DB"
 PREPARED = "limosa_proofs"
@@ -157,6 +160,15 @@ def test_a_query_that_takes_longer_than_the_goal_is_seen_and_stops_the_cutover(b
     app.close()
 
 
+def test_a_cutover_after_a_run_that_found_something_says_what(birds: str) -> None:
+    app = _opened({"latency_p95_ms": 0.001})
+    app.rollback()
+    app.run(accept=ACCEPTED)
+    with pytest.raises(ProofFailed, match="latency_p95_ms"):
+        app.cutover()
+    app.close()
+
+
 def test_a_query_that_fails_has_no_latency_and_says_nothing_of_the_index(birds: str) -> None:
     _sql(birds, OVERWRITTEN.format(how="STABLE", body="RAISE EXCEPTION 'not today'"))
     proofs = _proofs()
@@ -188,6 +200,54 @@ def test_a_foreign_function_that_uses_the_index_is_proved_by_its_scans_alone(bir
     _sql(birds, OVERWRITTEN.format(how="STABLE", body=NEAREST))
     evidence = _proofs()["index use"].evidence
     assert (evidence["scans"], evidence["nested_plan_names_it"]) == (12, None)
+
+
+def test_a_function_that_a_small_table_is_read_for_is_not_at_fault_and_one_of_a_large_table_is(birds: str) -> None:
+    body = NEAREST.replace("FROM birds AS b", "FROM birds AS b WHERE b.id > 0")
+    _sql(birds, OVERWRITTEN.format(how="STABLE", body=body))
+    proof = _proofs()["index use"]
+    assert (proof.verdict, proof.evidence["scans"], proof.evidence["rows"]) == ("proved", 0, ROWS)
+    assert f"with {ROWS} rows the planner finds another way as cheap" in proof.said
+    with _opened({}) as app:
+        witness = app.voyage.store.witness(app.voyage.record().epoch)
+        application, evidence, search = witness.application("new"), witness.evidence("new"), witness.search("new")
+        assert application is not None
+        assert evidence is not None
+        assert search is not None
+        index = evidence.index()
+        assert index is not None
+        vectors = [row.vector for row in search.sample(CALLS) if row.vector is not None]
+        assert prove_index_use(application, index, vectors, rows=FEW - 1).verdict == "proved"
+        assert prove_index_use(application, index, vectors, rows=FEW).verdict == "different"
+
+
+def test_what_an_index_misses_is_no_fault_of_the_function(birds: str) -> None:
+    coarse = "USING hnsw (embedding_limosa vector_cosine_ops) WITH (m = 2, ef_construction = 4)"
+    _sql(birds, "DROP INDEX birds_embedding_limosa_idx", f"CREATE INDEX birds_embedding_limosa_idx ON birds {coarse}")
+    _sql(birds, f"ALTER DATABASE {_name(birds)} SET hnsw.ef_search = 10")
+    with _opened({}) as app:
+        witness = app.voyage.store.witness(app.voyage.record().epoch)
+        evidence, search = witness.evidence("new"), witness.search("new")
+        assert evidence is not None
+        assert search is not None
+        missed, met = list[Stored](), list[Stored]()
+        for row in search.sample(ROWS):
+            assert row.vector is not None
+            found = evidence.match(row.vector, 10, named=False)
+            first = found.answered.rows[0]
+            if first == found.exact.rows[0]:
+                met.append(row)
+            elif first not in found.exact.rows:
+                missed.append(row)
+        assert missed, "an index so coarse misses all of the ten nearest for some rows"
+        caller = Caller(side="new", dimensions=64, evidence=evidence, sample=[*missed[:1], *met[:4]], named=False)
+        proof = prove_match("match_birds", [caller])
+        assert (proof.verdict, proof.evidence["new space"]) == (
+            "proved",
+            {"calls": 5, "nearest_first": 4, "fault": ""},
+        )
+        _sql(birds, OVERWRITTEN.format(how="STABLE", body=NEAREST.replace("(1 - (", "(0.9 - (")))
+        assert prove_match("match_birds", [caller]).verdict == "different", "its similarity is not the true one"
 
 
 def test_a_role_that_finds_fewer_rows_than_there_are_for_it_is_seen(birds: str) -> None:

@@ -10,7 +10,7 @@ from limosa.model.batch import Key, Vectors
 from limosa.ports.search import Neighbour
 from limosa.ports.tx import Tx
 
-__all__ = ["Answered", "Evidence", "IndexUse", "Measured", "Norms"]
+__all__ = ["Answered", "Evidence", "IndexUse", "Matched", "Measured", "Norms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What a match function answered, and two direct searches for the same vector: of every row, through the index."""
+
+    answered: Answered
+    exact: Answered
+    by_index: Answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Norms:
     """L2 norms of vectors of the filter: of all of them, or of a sample.
 
@@ -104,8 +113,8 @@ class Evidence(Protocol):
         """At most k neighbours through the index, and by comparing every row, in one snapshot."""
         ...
 
-    def match(self, vector: Vectors, k: int, *, named: bool) -> tuple[Answered, Answered]:
-        """What the match function answers, and a direct search of these vectors, in one snapshot.
+    def match(self, vector: Vectors, k: int, *, named: bool) -> Matched:
+        """What the match function answers, and direct searches of these vectors, in one snapshot.
 
         Args:
             named: the side's name is given as the function's argument ``space``.

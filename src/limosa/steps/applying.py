@@ -35,12 +35,14 @@ class Applying:
 
     Attributes:
         search: of the new side.
+        rows: how many hold a new vector.
         index: of the new side, where it is valid and direct queries can use it; None else.
     """
 
     voyage: Voyage
     record: Record
     search: Search
+    rows: int
     index: IndexUse | None
 
     def proofs(self) -> Iterator[Proof]:
@@ -52,7 +54,7 @@ class Applying:
         checking = self.voyage.migration.checking
         yield latency.prove_latency(sides, goal_p95_ms=checking.latency_p95_ms)
         if self.index is not None:
-            yield prove_index_use(application, self.index, vectors)
+            yield prove_index_use(application, self.index, vectors, rows=self.rows)
         roles = prove_roles(application, vectors, checking.roles)
         if roles is not None:
             yield roles

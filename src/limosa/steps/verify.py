@@ -86,7 +86,7 @@ def _proofs(voyage: Voyage, record: Record, looked: Looked | None) -> list[Proof
     canary = _canary(view)
     index, proved = _index_and_recall(view)
     match = _match(view)
-    applying = Applying(voyage=voyage, record=record, search=search, index=index)
+    applying = Applying(voyage=voyage, record=record, search=search, rows=found.vectors, index=index)
     proofs = [
         conservation,
         prove_vectors(found, dimensions=space.dimensions),

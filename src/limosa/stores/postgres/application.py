@@ -57,14 +57,14 @@ class ColumnApplication:
 
     def scans(self, index: str, vectors: Sequence[Vectors], k: int) -> IndexScans:
         """How often the index was searched for these queries, as planned and where other ways are forbidden."""
-        with self.asked.search.database.begin(snapshot=True) as tx:
+        # A session keeps a function's plans: in a used one the first calls of a session were not to be seen any more.
+        with self.asked.search.database.apart() as tx:
             nested = self._nested(tx, index, vectors[0], k)
             scans = self._counted(tx, index, vectors, k)
             with settings(tx, BY_INDEX):
                 # A plan that a function has kept was made under other settings.
                 tx.raw("DISCARD PLANS")
                 forced = self._counted(tx, index, vectors, k)
-            tx.raw("DISCARD PLANS")
         return IndexScans(calls=len(vectors), scans=scans, forced=forced, nested=nested)
 
     def roles(self, named: Sequence[Role]) -> list[Standing] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,14 +92,17 @@ class Asked:
 
     def both(self, tx: PostgresTx, vector: Vectors, k: int) -> tuple[Answered, Answered]:
         """What the statement answers, and a direct search that compares every row, in one snapshot."""
-        query = text_of_vector(vector)
-        answered = tx.raw(self.sql(k), query, prepare=False)
-        # Rolled back, the settings are again what a role has of its own, and not what the database has.
-        with tx.connection.transaction(force_rollback=True), settings(tx, EXACT):
-            direct = tx.raw(self.exact(k), query, prepare=False)
+        answered = tx.raw(self.sql(k), text_of_vector(vector), prepare=False)
         # A function answers similarities already.
         own = answered if self.function is not None else self._similar(answered)
-        return _answered(own), _answered(self._similar(direct))
+        return _answered(own), self.direct(tx, vector, k, EXACT)
+
+    def direct(self, tx: PostgresTx, vector: Vectors, k: int, how: Mapping[str, str]) -> Answered:
+        """What a direct search of the whole column gives under these settings."""
+        # Rolled back, the settings are again what a role has of its own, and not what the database has.
+        with tx.connection.transaction(force_rollback=True), settings(tx, how):
+            found = tx.raw(self.exact(k), text_of_vector(vector), prepare=False)
+        return _answered(self._similar(found))
 
     def _similar(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         metric = self.function.metric if self.function is not None else self.search.metric

@@ -44,7 +44,8 @@ def by_hand(search: ColumnSearch, asked: Asked) -> Mapping[str, str]:
     if asked.function is not None:
         exact = asked.exact(K, asked.stored)
         called = asked.sql(K, asked.stored)
-        found["match function"] = "\n".join([f"{called};", "BEGIN;", *_set(EXACT), f"{exact};", "ROLLBACK;"])
+        direct = [["BEGIN;", *_set(how), f"{exact};", "ROLLBACK;"] for how in (EXACT, BY_INDEX)]
+        found["match function"] = "\n".join([f"{called};", *direct[0], *direct[1]])
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -279,6 +279,17 @@ class Database:
             if snapshot:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield tx
+
+    @contextmanager
+    def apart(self) -> Iterator[PostgresTx]:
+        """A read-only snapshot in a session of its own, which is closed: nobody has set or planned anything in it."""
+        with closing(self.connect()) as connection:
+            try:
+                with connection.transaction(force_rollback=True):
+                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    yield PostgresTx(connection, self.title)
+            except psycopg.Error as error:
+                raise translated(error) from error
 
     @contextmanager
     def autocommit(self) -> Iterator[PostgresTx]:

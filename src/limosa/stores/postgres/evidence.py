@@ -10,7 +10,7 @@ import numpy as np
 
 from limosa.errors import Refused
 from limosa.model.batch import Key, Vectors
-from limosa.ports.evidence import Answered, IndexUse, Measured, Norms
+from limosa.ports.evidence import IndexUse, Matched, Measured, Norms
 from limosa.ports.search import Neighbour, OldOrNew
 from limosa.ports.tx import Tx
 from limosa.stores.postgres.application import index_names
@@ -84,8 +84,8 @@ class ColumnEvidence:
             with settings(tx, EXACT):
                 return near, self.search.nearest_in(tx, vector, k)
 
-    def match(self, vector: Vectors, k: int, *, named: bool) -> tuple[Answered, Answered]:
-        """What the match function answers without a threshold, and a direct search of the whole column.
+    def match(self, vector: Vectors, k: int, *, named: bool) -> Matched:
+        """What the match function answers without a threshold, and direct searches of the whole column.
 
         Raises:
             Refused: the function is not there, or refuses to answer.
@@ -93,7 +93,9 @@ class ColumnEvidence:
         if self.function is None:
             raise Refused("The file names no match function.")
         with self.search.database.begin(snapshot=True) as tx:
-            return replace(self._asked, named=named).both(tx, np.asarray(vector), k)
+            asked, query = replace(self._asked, named=named), np.asarray(vector)
+            answered, exact = asked.both(tx, query, k)
+            return Matched(answered=answered, exact=exact, by_index=asked.direct(tx, query, k, BY_INDEX))
 
     def norms(self) -> Norms:
         """The L2 norms of the vectors of the filter; of a sample where there are more than 200,000."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
 from limosa.model.checking import Role
 from limosa.ports.application import Standing
-from limosa.stores.postgres.database import Database, PostgresTx, translated
+from limosa.stores.postgres.database import Database, PostgresTx
 from limosa.stores.postgres.names import quoted
 
 __all__ = ["ITERATIVE", "acting_as", "standings"]
@@ -102,15 +100,9 @@ def acting_as(database: Database, role: Role) -> Iterator[PostgresTx]:
 
     A setting that was set once is '' and not NULL for the rest of its session, which a policy may not bear.
     """
-    with closing(database.connect()) as connection:
-        try:
-            with connection.transaction(force_rollback=True):
-                tx = PostgresTx(connection, database.title)
-                tx.raw("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                own: list[tuple[Any, ...]] = tx.raw(_SETTINGS, role.name)
-                for name, value in (("row_security", "on"), *own, *role.settings):
-                    tx.raw("SELECT set_config($1, $2, true)", name, value)
-                tx.raw(f"SET LOCAL ROLE {quoted(role.name)}")
-                yield tx
-        except psycopg.Error as error:
-            raise translated(error) from error
+    with database.apart() as tx:
+        own: list[tuple[Any, ...]] = tx.raw(_SETTINGS, role.name)
+        for name, value in (("row_security", "on"), *own, *role.settings):
+            tx.raw("SELECT set_config($1, $2, true)", name, value)
+        tx.raw(f"SET LOCAL ROLE {quoted(role.name)}")
+        yield tx
