@@ -19,12 +19,12 @@ from limosa.stores.qdrant.collection import QdrantCollection
 from limosa.stores.qdrant.open import open_collection
 from limosa.testing.collections import check_collection
 from tests.qdrant.server import Fault, QdrantServer
-from tests.qdrant.worlds import NAME, WAYS, D, client_of, point, served, world
+from tests.qdrant.worlds import INDEXED, NAME, WAYS, D, client_of, point, served, world
 
 POINTS = 120
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=(*WAYS, INDEXED))
 def collection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantCollection]:
     with world(str(request.param), tmp_path_factory.mktemp("qdrant"), POINTS) as found:
         yield found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +18,14 @@ from limosa.stores.qdrant.collection import QdrantCollection
 from limosa.stores.qdrant.open import open_collection
 from tests.qdrant.server import QdrantServer
 
-__all__ = ["D", "NAME", "WAYS", "addressed", "client_of", "fill", "point", "served", "world"]
+__all__ = ["D", "INDEXED", "NAME", "WAYS", "addressed", "client_of", "fill", "point", "served", "world"]
 
 NAME, D = "memories", 8
 
 WAYS = ("edge", "local", "server")
+
+INDEXED = "edge, indexed"
+"""An edge as one in use is: an index stands, and later points are in a segment of their own."""
 
 
 def point(number: int, d: int = D) -> PointStruct:
@@ -94,12 +97,22 @@ def addressed(way: str, folder: Path, points: int, *, d: int = D) -> Iterator[st
             fill(client, points, d)
     else:
         vectors = edge.EdgeVectorParams(d, edge.Distance.Cosine)
-        shard = edge.EdgeShard.create(str(folder / NAME), edge.EdgeConfig(vectors=vectors))
+        early = edge.EdgeOptimizersConfig(indexing_threshold=1) if way == INDEXED else None
+        shard = edge.EdgeShard.create(str(folder / NAME), edge.EdgeConfig(vectors=vectors, optimizers=early))
         for some in _pages(points, d):
-            made = [edge.Point(p.id, p.vector, p.payload) for p in some]  # type: ignore[arg-type]
-            shard.update(edge.UpdateOperation.upsert_points(made))
+            _upsert(shard, some)
+        if way == INDEXED:
+            assert shard.optimize()
+            _upsert(shard, [point(number, d) for number in range(1, points + 1, 10)])
+            assert shard.info().indexed_vectors_count
+            assert shard.info().segments_count > 1
         shard.close()
-    yield f"qdrant+{way}://{folder}"
+    yield f"qdrant+{'edge' if way == INDEXED else way}://{folder}"
+
+
+def _upsert(shard: edge.EdgeShard, points: Sequence[PointStruct]) -> None:
+    made = [edge.Point(each.id, each.vector, each.payload) for each in points]  # type: ignore[arg-type]
+    shard.update(edge.UpdateOperation.upsert_points(made))
 
 
 @contextlib.contextmanager
