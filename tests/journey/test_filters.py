@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+import qdrant_edge as edge
 
 from limosa.app import App, open_app
 from limosa.model.point import Collected, Point, VectorSpec
@@ -123,6 +124,23 @@ def test_an_index_that_misses_what_is_near_is_seen(near: Stand, database: str) -
         proofs = {each.name: each for each in app.run().proofs}
     assert proofs["overlap"].verdict == "different", proofs["overlap"]
     assert "its index is what misses them: ALTER DATABASE ... SET hnsw.ef_search" in proofs["overlap"].said
+
+
+def test_an_old_store_whose_index_misses_what_is_near_is_told_and_no_fault(tmp_path: Path) -> None:
+    coarse = edge.HnswIndexConfig(m=2, ef_construct=4, full_scan_threshold=1)
+    vectors = edge.EdgeVectorParams(D, edge.Distance.Cosine, hnsw_config=coarse)
+    early = edge.EdgeOptimizersConfig(indexing_threshold=1)
+    shard = edge.EdgeShard.create(str(tmp_path / "went"), edge.EdgeConfig(vectors=vectors, optimizers=early))
+    points = [edge.Point(int(each.key[0]), each.vectors[""].tolist(), each.payload) for each in _points()]  # type: ignore[union-attr, arg-type]
+    shard.update(edge.UpdateOperation.upsert_points(points))
+    assert shard.optimize()
+    shard.close()
+    source, fine = {"store": f"qdrant+edge://{tmp_path}", "collection": "went"}, {"m": 16, "ef_construction": 64}
+    with contextlib.closing(_app(source, **_table(index=fine))) as app:
+        ending = app.run()
+    said = {each.name: each.said for each in ending.proofs}
+    assert ending.verdict == "proved", said
+    assert "the old store is what misses them" in said["overlap"]
 
 
 def test_a_new_store_that_answers_badly_is_no_reason_to_stay(near: Stand, database: str) -> None:

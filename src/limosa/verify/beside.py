@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from limosa.model.interval import Interval, wilson
 from limosa.model.proof import Proof, Verdict
@@ -29,16 +28,29 @@ _SHORT = (
 """Source: pgvector's documentation, "Filtering" and "Iterative Index Scans" (read 2026-11)."""
 
 
-def prove_beside(asked: Asked, *, goal_p95_ms: float) -> list[Proof]:
+_MISSED = (
+    "the new store gives {} of what an exact search of it finds, so its index is what misses them:"
+    " ALTER DATABASE ... SET hnsw.ef_search to more than 40, or larger m and ef_construction in [target.index]"
+)
+
+_OLD = "every point is the same on both sides and the new store finds the nearest, so the old store is what misses them"
+
+
+def prove_beside(asked: Asked, *, same: bool, goal_p95_ms: float) -> list[Proof]:
     """Whether both sides answer alike, with filters and without, and whether the new one does in time.
+
+    Where both hold the same points, and the new side answers as an exact search of them does, it is the old side's
+    index that misses rows, or its quantisation: then the sides may differ. With a filter it may as well be that the
+    two filter by something else, so that there they may not.
 
     Args:
         asked: queries that were asked on both sides.
+        same: every point was found equal on both sides.
     """
     if not asked.plain:
         return [Proof(name="overlap", verdict="unchecked", said="there are no vectors to ask with")]
     compared = not asked.alone and any(each.old for each in asked.plain)
-    proofs = [_overlap(asked)] if compared else []
+    proofs = [_overlap(asked, same)] if compared else []
     if asked.alone:
         proofs.append(Proof(name="overlap", verdict="unchecked", said=asked.alone))
     if asked.filtered:
@@ -66,29 +78,22 @@ def _figures(found: Sequence[Beside], *, compared: bool = True) -> tuple[dict[st
     return {**figures, "overlap": interval.share, "low": interval.low, "high": interval.high}, interval
 
 
-def _overlap(asked: Asked) -> Proof:
-    """Different where even the upper end of the 95 % interval lies below 0.9."""
+def _overlap(asked: Asked, same: bool) -> Proof:
+    """Different where even the upper end of the 95 % interval lies below 0.9, and not by the old side's doing."""
     evidence, interval = _figures(asked.plain)
     assert interval is not None  # noqa: S101 - asked where the old side found something
     said = f"overlap@{K} of both stores is {interval} over {len(asked.plain)} queries"
     if not asked.filtered:
         said += f"; {_unfiltered(asked.passed)}"
-    verdict: Verdict = "proved" if interval.high >= LEAST else "different"
-    if verdict == "different":
-        said += _missed(asked.plain)
-    return Proof(name="overlap", verdict=verdict, said=said, evidence=evidence)
-
-
-def _missed(found: Sequence[Beside]) -> str:
-    """Whether it is the new side's index that does not find what is there, and what to do then."""
-    exact = [replace(each, new=each.exact) for each in found]
-    met, wanted = _share(exact, compared=True)
-    if met / wanted < LEAST or all(each.new == each.exact for each in found):
-        return ""
-    return (
-        f"; an exact search of the new store finds {met / wanted:.3f} of them, so its index is what misses them:"
-        " ALTER DATABASE ... SET hnsw.ef_search to more than 40, or larger m and ef_construction in [target.index]"
-    )
+    if interval.high >= LEAST:
+        return Proof(name="overlap", verdict="proved", said=said, evidence=evidence)
+    _, exact = _figures(asked.plain, compared=False)
+    if exact is not None and exact.high < LEAST:
+        said += f"; {_MISSED.format(exact)}"
+    elif same and all(len(each.exact) >= len(each.old) for each in asked.plain):
+        said += f"; {_OLD}"
+        return Proof(name="overlap", verdict="proved", said=said, evidence=evidence)
+    return Proof(name="overlap", verdict="different", said=said, evidence=evidence)
 
 
 def _unfiltered(passed: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ def prove_carried(carried: Carried, *, built: bool, goal_p95_ms: float, looked: 
         proofs.append(_indexes(indexes, built=built))
     asked = carried.beside(QUERIES, K) if built else None
     if asked is not None:
-        proofs += prove_beside(asked, goal_p95_ms=goal_p95_ms)
+        proofs += prove_beside(asked, same=not compared.bad, goal_p95_ms=goal_p95_ms)
     viewed = carried.viewed(PAGE_ROWS)
     return [*proofs, _view(_whole(viewed))] if viewed is not None else proofs
 
