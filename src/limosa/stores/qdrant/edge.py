@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from qdrant_edge import (
-    CountRequest,
     Distance,
     EdgeConfig,
     EdgeShard,
@@ -124,11 +123,13 @@ class EdgeEngine:
         graph = config.get("hnsw_config") or {}
         vectors = {name: spec(name, each, graph) for name, each in plain.items()}
         vectors |= {name: spec(name, None, graph) for name in config.get("sparse_vectors") or {}}
+        told = shard.info()
         return Collected(
-            points=shard.count(CountRequest(exact=True)),
+            # Its exact count gathers every id, and takes some 60 bytes of each point for that moment.
+            points=told.points_count,
             ids="text",
             vectors=vectors,
-            indexed={name: _kind(value) for name, value in shard.info().payload_schema.items()},
+            indexed={name: _kind(value) for name, value in told.payload_schema.items()},
         )
 
     def scroll(self, start: Id | None, limit: int, *, bare: bool) -> tuple[list[Point], Id | None]:
