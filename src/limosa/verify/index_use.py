@@ -20,7 +20,7 @@ CALLS = 12
 
 FEW = 10_000
 """Rows below which an index and a comparison of every row cost the planner about the same, so that it may plan the
-direct query one way and the function's the other; to compare them all takes milliseconds."""
+direct query one way and the function's the other; to compare them all takes tens of milliseconds."""
 
 
 def prove_index_use(application: Application, index: IndexUse, vectors: Sequence[Vectors], *, rows: int) -> Proof:
