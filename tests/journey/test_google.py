@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from limosa import flow
 from limosa.app import App, open_app
 from limosa.errors import Refused
-from limosa.steps.backfill import backfill
+from limosa.steps.backfill import backfill, bench_for
 from limosa.steps.expand import expand
 from limosa.steps.status import status
 from tests.providers.server import ProviderServer
@@ -148,6 +149,19 @@ def test_a_shorter_vector_of_the_same_model_makes_no_call(google: ProviderServer
             np.testing.assert_allclose(short[key], expected / np.linalg.norm(expected), atol=1e-6)
     assert len(short[9]) == 768
     shorter.close()
+
+
+def test_workers_that_read_at_once_keep_to_the_limit_together(google: ProviderServer, questions: str) -> None:
+    with closing(_app(google)) as app:
+        app.run(accept=ACCEPT, limit=100)
+        assert sum(map(bool, _vectors(questions, "embedding_limosa").values())) == 100
+        bench = bench_for(app.voyage, app.voyage.ledger(), limit=150)
+        assert bench.threads > 1
+        with ThreadPoolExecutor(16) as threads:
+            assert sum(threads.map(lambda _: bench.take(), range(500))) == 2, "batches of 100 each"
+        bench.give_back(60)
+        assert bench.take(), "one had 40 rows only"
+        assert not bench.take()
 
 
 def test_a_key_that_expires_stops_the_run_at_once_and_loses_nothing(google: ProviderServer, questions: str) -> None:

@@ -75,10 +75,21 @@ class Bench:
         """As many rows as ``limit`` allows were read."""
         return self.limit is not None and self._taken >= self.limit
 
-    def take(self, rows: int) -> None:
-        """Notes that so many rows were read."""
+    def take(self) -> bool:
+        """Whether another batch may be read; it counts as a whole one until ``give_back`` says that it was less.
+
+        Asked before the batch is read: workers that read at once would all find the limit far away.
+        """
         with self._guard:
-            self._taken += rows
+            if self.full:
+                return False
+            self._taken += self.batch_rows
+            return True
+
+    def give_back(self, rows: int) -> None:
+        """Notes that a batch had so many rows less than it might."""
+        with self._guard:
+            self._taken -= rows
 
     def go_on(self) -> bool:
         """Whether another batch is to be begun; waits first while there is a reason to."""
@@ -131,7 +142,7 @@ def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
     cursor, finished = claim.cursor, False
     page: list[Row] = []
     most = bench.page_rows
-    while not (finished or bench.full) and bench.go_on():
+    while not (finished or bench.full) and bench.go_on() and bench.take():
         if not page:
             page = _read(bench, claim, ends, cursor, limit=most)
             # Edges are keys that were there when the chunk was cut: most pages end on one.
@@ -139,7 +150,7 @@ def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
         rows, page = page[: bench.batch_rows], page[bench.batch_rows :]
         finished = last and not page
         cursor = claim.upper if finished else rows[-1].key
-        bench.take(len(rows))
+        bench.give_back(bench.batch_rows - len(rows))
         yield Haul(rows=rows, cursor=cursor, finished=finished)
 
 
