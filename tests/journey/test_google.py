@@ -159,7 +159,7 @@ def test_workers_that_read_at_once_keep_to_the_limit_together(google: ProviderSe
         assert bench.threads > 1
         with ThreadPoolExecutor(16) as threads:
             assert sum(threads.map(lambda _: bench.take(), range(500))) == 2, "batches of 100 each"
-        bench.give_back(60)
+        bench.put_back(60)
         assert bench.take(), "one had 40 rows only"
         assert not bench.take()
 

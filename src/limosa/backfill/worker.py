@@ -76,7 +76,7 @@ class Bench:
         return self.limit is not None and self._taken >= self.limit
 
     def take(self) -> bool:
-        """Whether another batch may be read; it counts as a whole one until ``give_back`` says that it was less.
+        """Whether another batch may be read; it counts as a whole one until ``put_back`` says that it was less.
 
         Asked before the batch is read: workers that read at once would all find the limit far away.
         """
@@ -86,7 +86,7 @@ class Bench:
             self._taken += self.batch_rows
             return True
 
-    def give_back(self, rows: int) -> None:
+    def put_back(self, rows: int) -> None:
         """Notes that a batch had so many rows less than it might."""
         with self._guard:
             self._taken -= rows
@@ -150,7 +150,7 @@ def _hauls(bench: Bench, claim: Claim, ends: Ends) -> Iterator[Haul]:
         rows, page = page[: bench.batch_rows], page[bench.batch_rows :]
         finished = last and not page
         cursor = claim.upper if finished else rows[-1].key
-        bench.give_back(bench.batch_rows - len(rows))
+        bench.put_back(bench.batch_rows - len(rows))
         yield Haul(rows=rows, cursor=cursor, finished=finished)
 
 

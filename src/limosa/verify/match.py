@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import and_
 
 import numpy as np
 
@@ -44,9 +43,9 @@ class Caller:
 def prove_match(function: str, callers: Sequence[Caller]) -> Proof:
     """Different where a caller is refused or gets a row that the direct search does not put first.
 
-    The function may go through an index that misses rows: its first row must have its true similarity and be
-    among the k nearest, or be what a direct search through the index puts first, each time; and it must be
-    the very nearest in at least half of the calls.
+    The function may go through an index that misses rows: its first row must be, with its true similarity, among
+    the k nearest or among what a direct search through the index finds, each time; and it must be the very
+    nearest in at least half of the calls.
     """
     evidence: dict[str, object] = {"function": function}
     wrong: list[str] = []
@@ -101,9 +100,9 @@ def _fault(found: Matched) -> str:
 def _first_among(answered: Answered, direct: Answered) -> bool:
     """The first row is there with this similarity, or as near as all of them, so that more rows tie than were asked."""
     row, top = answered.rows[0], answered.similarities[0]
-    near = [abs(each - top) <= _tolerance(top) for each in direct.similarities]
-    there = [each == row for each in direct.rows]
-    return any(map(and_, near, there)) or (len(near) == K and all(near))
+    listed = zip(direct.rows, direct.similarities, strict=True)
+    near = [each for each, similarity in listed if abs(similarity - top) <= _tolerance(top)]
+    return row in near or len(near) == K
 
 
 def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

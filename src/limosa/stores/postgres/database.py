@@ -32,6 +32,8 @@ SESSION = {
 }
 """Settings of every session of limosa's; none of them outlives it."""
 
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
 TRANSIENT = (
     pg.OperationalError,
     pg.SerializationFailure,
@@ -277,7 +279,7 @@ class Database:
         with self.session() as connection, connection.transaction():
             tx = PostgresTx(connection, self.title)
             if snapshot:
-                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                connection.execute(_SNAPSHOT)
             yield tx
 
     @contextmanager
@@ -286,7 +288,7 @@ class Database:
         with closing(self.connect()) as connection:
             try:
                 with connection.transaction(force_rollback=True):
-                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    connection.execute(_SNAPSHOT)
                     yield PostgresTx(connection, self.title)
             except psycopg.Error as error:
                 raise translated(error) from error
